@@ -1,0 +1,46 @@
+# `make run` and `make test` need nothing but Python 3.11 to 3.13, git and make.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do command -v $$python && break; done)
+comma := ,
+EXTRAS ?= heif,raw,dev
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
+
+.PHONY: run test check bench format screenshot clean
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV), about a minute the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+# make run                      a generated demo library
+# make run PHOTOS=dir           your photos (only read)
+# make run PHOTOS=dir ONCE=1    one pass, then end
+run: $(STAMP)
+	@exec $(BIN)/immich-pipeline run $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(PORT),--port $(PORT)) $(if $(ONCE),--once) $(if $(SUMMARY),--summary '$(SUMMARY)')
+
+test: $(STAMP)
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='immich_pipeline/media/*,immich_pipeline/grouping/*,immich_pipeline/dedup/*' --fail-under=100
+	$(BIN)/coverage report --fail-under=95
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	DAGSTER_HOME= $(BIN)/dagster definitions validate
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	@for name in sha256 phash near_pairs end_to_end; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+clean:
+	rm -rf $(VENV) .dagster .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
