@@ -1,0 +1,35 @@
+"""Ids that follow from content: the same members always make the same group, on every machine and in every order."""
+
+from hashlib import sha256
+
+import polars as pl
+
+ID_LENGTH = 32
+
+
+def with_group_id(members: pl.DataFrame, group: str, kind: str) -> pl.DataFrame:
+    """Add ``group_id``: the first 32 hex digits of SHA-256 over the group's kind and its sorted asset ids.
+
+    Args:
+        members: One row per member with ``asset_id`` (String), and the two columns named next.
+        group: Column that tells groups apart; its values do not enter the id.
+        kind: String column, one value per group.
+
+    Returns:
+        ``members`` in the same order with ``group_id`` (String) added.
+    """
+    groups = (
+        members.lazy()
+        .sort("asset_id")
+        .group_by(group)
+        .agg(
+            pl.concat_str([pl.col(kind).first(), pl.col("asset_id").str.join("\n")], separator="\n")
+            .first()
+            .alias("text")
+        )
+        .collect()
+    )
+    # Polars has no cryptographic hash; one call per group, not per asset.
+    digests = [sha256(text.encode()).hexdigest()[:ID_LENGTH] for text in groups["text"]]
+    ids = groups.select(group, pl.Series("group_id", digests, dtype=pl.String))
+    return members.join(ids, on=group, how="left", maintain_order="left")
