@@ -1,0 +1,70 @@
+"""The classes of a pair and the limits between them: data, read from ``classes.toml``."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+CLASS_NAMES = ("exact", "reencoded", "edited", "burst_neighbour", "similar")
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PairClass(_Data):
+    """One class: how it is told to a person, whether it makes groups, and how sure it is (0 to 1)."""
+
+    name: str
+    title: str
+    explanation: str
+    grouped: bool
+    confidence: float = Field(ge=0, le=1)
+    source: str
+
+
+class Limits(_Data):
+    """Distances are Hamming distances in bits, times are in seconds, the aspect tolerance is a share."""
+
+    reencoded_distance: int
+    reencoded_distance256: int
+    edited_distance256: int
+    aspect_tolerance: float
+    zone_step_seconds: int = Field(gt=0)
+    zone_limit_seconds: int
+    whole_second_tolerance: int
+    burst_seconds: int
+
+
+class ClassTable(_Data):
+    """All classes, strongest first, with the limits between them."""
+
+    classes: tuple[PairClass, ...]
+    limits: Limits
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        if tuple(entry.name for entry in self.classes) != CLASS_NAMES:
+            raise ValueError(f"the classes must be {', '.join(CLASS_NAMES)}, in this order")
+        return self
+
+    def order(self) -> dict[str, int]:
+        """Rank of each class, 0 for the strongest."""
+        return {entry.name: rank for rank, entry in enumerate(self.classes)}
+
+    def confidence(self) -> dict[str, float]:
+        """Confidence of each class."""
+        return {entry.name: entry.confidence for entry in self.classes}
+
+    def grouped(self) -> list[str]:
+        """Names of the classes that make duplicate groups."""
+        return [entry.name for entry in self.classes if entry.grouped]
+
+
+@cache
+def default_classes() -> ClassTable:
+    """The classes and limits that come with the package."""
+    text = files(__package__).joinpath("classes.toml").read_text(encoding="utf-8")
+    return ClassTable.model_validate(tomllib.loads(text))
