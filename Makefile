@@ -32,6 +32,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict -p immich_pipeline.media -p immich_pipeline.grouping -p immich_pipeline.dedup
 	$(BIN)/lint-imports
 	DAGSTER_HOME= $(BIN)/dagster definitions validate
 

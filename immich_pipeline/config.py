@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "IMMICH_PIPELINE_HOME": "home",
     "IMMICH_PIPELINE_PHOTOS": "photos",
     "IMMICH_PIPELINE_OWNER": "owner",
+    "IMMICH_PIPELINE_ALLOW_EMPTY": "allow_empty",
     "IMMICH_PIPELINE_HOST": "host",
     "IMMICH_PIPELINE_PORT": "port",
     "IMMICH_PIPELINE_WORKERS": "workers",
@@ -50,6 +51,7 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=default_home, description="data folder: database, reports, logs, demo library")
     photos: Path | None = Field(default=None, description="folder of photos; none: the demo library in the data folder")
     owner: str = Field(default="local", min_length=1, max_length=100, description="whose photos these are")
+    allow_empty: bool = Field(default=False, description="believe it when a folder that held photos is empty")
     database_url: str | None = Field(
         default=None, repr=False, description="PostgreSQL to use instead of the embedded one"
     )

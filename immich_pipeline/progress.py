@@ -1,11 +1,20 @@
 """Progress of long work, as a line every two seconds in the log that a person watches (terminal and Dagster UI alike)."""
 
 import logging
+import sys
 import time
 
 logger = logging.getLogger("immich_pipeline")
 
 _EVERY_SECONDS = 2.0
+
+
+def speak_on_stderr() -> None:
+    """Have progress, warnings and errors of this program written to stderr, a line each with the time."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
 
 
 def duration(seconds: float) -> str:

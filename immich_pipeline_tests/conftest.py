@@ -9,6 +9,7 @@ import pytest
 
 from immich_pipeline.store import server
 from immich_pipeline.store.database import Database
+from immich_pipeline.store.frames import close_idle
 from immich_pipeline.store.migrate import migrate
 
 
@@ -29,7 +30,9 @@ def database(server_url: str) -> Iterator[Database]:
     admin_url = server_url.replace("/immich_pipeline?", "/postgres?")
     with psycopg.connect(admin_url, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE immich_pipeline")
-        yield Database(server_url.replace("/immich_pipeline?", f"/{name}?"))
+        made = Database(server_url.replace("/immich_pipeline?", f"/{name}?"))
+        yield made
+        close_idle(made.url)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

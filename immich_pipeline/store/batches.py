@@ -11,7 +11,7 @@ from immich_pipeline.store.frames import Frames
 
 SMALLEST, LARGEST, BATCHES_WANTED = 500, 20_000, 200
 MOST_ATTEMPTS = 3
-FIRST_PASS = "first pass"
+SENSORS_WAIT = "sensors wait"
 """Held while a pass works on the batches one after the other: sensors wait."""
 TRANSIENT = ("missing", "unreadable", "io_error", "changed_while_reading")
 """Failures that may be over the next time; others stay until the file changes."""

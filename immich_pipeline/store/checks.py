@@ -39,7 +39,7 @@ def files_without_row(frames: Frames, batch_key: str, table: str) -> int:
 def failed_files(frames: Frames, batch_key: str) -> tuple[int, int]:
     """Files of a batch, and how many of them could not be hashed."""
     query = (
-        "SELECT count(*), count(*) FILTER (WHERE h.sha256 IS NULL AND h.error IS NOT NULL) "
+        "SELECT count(*) AS files, count(*) FILTER (WHERE h.sha256 IS NULL AND h.error IS NOT NULL) AS failed "
         "FROM content.file_work w LEFT JOIN content.file_hash h USING (asset_id) WHERE w.batch_key = $1"
     )
     files, failed = frames.read(query, batch_key).row(0)

@@ -4,10 +4,12 @@ A frame is first copied into a temporary table and then merged in one statement,
 leaves equal rows untouched: running the same work twice writes nothing the second time.
 """
 
+import atexit
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import adbc_driver_postgresql.dbapi
@@ -114,7 +116,7 @@ class Frames:
     def _upsert(self, table: Table, columns: Sequence[str], stage: sql.Identifier) -> Changes:
         types = self._types(table)
         rest = [name for name in columns if name not in table.key]
-        on_conflict = sql.SQL("DO NOTHING")
+        on_conflict: sql.Composable = sql.SQL("DO NOTHING")
         if rest:
             on_conflict = sql.SQL("DO UPDATE SET {sets} WHERE ({old}) IS DISTINCT FROM ({new})").format(
                 sets=_list(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in rest),
@@ -155,17 +157,69 @@ class Frames:
         return Changes(deleted=self.scalar(statement.as_string(None), *(str(value) for value in scope.values())))
 
 
-def _list(parts: Any) -> sql.Composed:
+def _list(parts: Iterable[sql.Composable]) -> sql.Composed:
     return sql.SQL(", ").join(parts)
+
+
+_MOST_IDLE = 4
+_idle: dict[str, list[Any]] = {}
+_idle_lock = Lock()
 
 
 @contextmanager
 def open_frames(url: str) -> Iterator[Frames]:
-    """Open a connection for bulk work; commits on leaving, rolls back when the block raises."""
-    with closing(adbc_driver_postgresql.dbapi.connect(url)) as connection:
-        try:
-            yield Frames(connection)
-        except BaseException:
-            connection.rollback()
-            raise
+    """One transaction of bulk work: commits on leaving, rolls back when the block raises.
+
+    Connections are kept for the next one: opening one takes ADBC 60 ms, since it reads the catalog of types.
+    """
+    connection = _take(url)
+    try:
+        yield Frames(connection)
         connection.commit()
+    except BaseException:
+        connection.close()
+        raise
+    with _idle_lock:
+        kept = _idle.setdefault(url, [])
+        if len(kept) < _MOST_IDLE:
+            kept.append(connection)
+            return
+    connection.close()
+
+
+def close_idle(url: str) -> None:
+    """Close the connections kept for a database that is about to go away."""
+    with _idle_lock:
+        connections = _idle.pop(url, [])
+    for connection in connections:
+        connection.close()
+
+
+def _take(url: str) -> Any:
+    while True:
+        with _idle_lock:
+            kept = _idle.get(url)
+            connection = kept.pop() if kept else None
+        if connection is None:
+            return adbc_driver_postgresql.dbapi.connect(url)
+        if _lives(connection):
+            return connection
+
+
+def _lives(connection: Any) -> bool:
+    """Whether the server at the other end is still there; it may have been restarted since."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+        connection.rollback()
+    except adbc_driver_postgresql.dbapi.Error:
+        connection.close()
+        return False
+    return True
+
+
+@atexit.register
+def _close_all() -> None:
+    for url in list(_idle):
+        close_idle(url)

@@ -27,7 +27,7 @@ def fingerprint(frames: Frames, topics: Iterable[str], parameters: Mapping[str, 
 
 def is_current(frames: Frames, asset: str, inputs: str) -> bool:
     """Whether the asset was last computed from exactly these inputs."""
-    return frames.scalar("SELECT inputs FROM pipeline.computed WHERE asset = $1", asset) == inputs
+    return bool(frames.scalar("SELECT inputs FROM pipeline.computed WHERE asset = $1", asset) == inputs)
 
 
 def mark_computed(frames: Frames, asset: str, inputs: str) -> None:

@@ -1,0 +1,54 @@
+"""The library that the settings name: a folder of photos, or the generated demo library."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from immich_pipeline.config import Settings
+from immich_pipeline.demo.library import PHOTOS, DemoSummary, make_demo_library
+from immich_pipeline.media.formats import FormatTable
+from immich_pipeline.progress import Progress, logger
+from immich_pipeline.sources.folder import LocalFolder, check_root
+from immich_pipeline.store.library import SourceRow
+
+
+@dataclass(frozen=True)
+class Library:
+    """A source that can be scanned, and how the database knows it."""
+
+    source: LocalFolder
+    row: SourceRow
+
+
+def open_library(settings: Settings) -> Library:
+    """Open the folder of photos, generating the demo library when none is named.
+
+    Raises:
+        UserError: the folder is missing, is no folder, or cannot be read; or the demo library's folder holds something else.
+    """
+    if settings.photos is None:
+        generate_demo(settings.demo_library)
+    root = settings.library_root
+    check_root(root)
+    source = LocalFolder(root, owner=settings.owner, formats=FormatTable.load(settings.formats))
+    row = SourceRow(
+        source_id=source.source_id,
+        kind=source.kind,
+        name=source.name,
+        owner=source.owner,
+        root=os.fsencode(root.resolve()),
+    )
+    return Library(source, row)
+
+
+def generate_demo(folder: Path) -> DemoSummary:
+    """Generate the demo library into a folder, saying how far it is, unless it is there already.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    progress = Progress("generating the demo library", PHOTOS)
+    summary = make_demo_library(folder, progress=progress.at)
+    if summary.made:
+        logger.info(f"demo library: {summary.files} files in {folder}")
+    return summary
