@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from immich_pipeline.media import pool as pool_module
+from immich_pipeline.media import worker
+from immich_pipeline.media.forking import worker_context
+from immich_pipeline.media.measure import FileMeasurement, FileTask, MeasureOptions, measure_file
+from immich_pipeline.media.pool import MeasurePool, PoolError, available_cores
+from immich_pipeline.media.thumbnail import Thumbnail
+from immich_pipeline_tests.media import hostile_work
+from immich_pipeline_tests.media.photos import natural, saved
+
+SHORT = 1.5  # seconds a file may take where one of them hangs
+
+
+def tasks(*names: str, root: Path = Path("/")) -> list[FileTask]:
+    return [FileTask(name, os.fsencode(root), b"", "") for name in names]
+
+
+def ordinary(count: int) -> list[str]:
+    return [f"ok-{number}" for number in range(count)]
+
+
+def run(
+    names: list[str], *, root: Path = Path("/"), file_timeout: float = 60.0, **options: object
+) -> dict[str, FileMeasurement]:
+    with MeasurePool(
+        MeasureOptions(**options), workers=2, file_timeout=file_timeout, chunk_files=4, work=hostile_work.work
+    ) as pool:
+        found = [result for results in pool.measure(tasks(*names, root=root)) for result in results]
+    assert sorted(result.asset_id for result in found) == sorted(names)  # one result each, none lost, none twice
+    return {result.asset_id: result for result in found}
+
+
+def servers() -> list[psutil.Process]:
+    """The process that workers are forked from."""
+    return [child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline())]
+
+
+def children() -> list[psutil.Process]:
+    """The worker processes."""
+    return [worker for server in servers() for worker in server.children()]
+
+
+def test_files_are_measured_like_without_a_pool(tmp_path: Path) -> None:
+    for number in range(10):
+        (tmp_path / f"{number}.jpg").write_bytes(saved(natural(200, 150, seed=number)))
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
+    files = [FileTask(file.name, os.fsencode(tmp_path), os.fsencode(file.name), "jpg") for file in tmp_path.iterdir()]
+
+    def facts(found: FileMeasurement) -> tuple[object, ...]:
+        return (found.asset_id, found.sha256, found.phash, found.phash256, found.metadata, found.picture_error)
+
+    expected = {facts(measure_file(file, MeasureOptions())) for file in files}
+    for order in (files, files[::-1]):
+        with MeasurePool(workers=2, chunk_files=3) as pool:
+            found = {facts(result) for results in pool.measure(iter(order)) for result in results}
+            thumbnails = {made.asset_id: made for results in pool.thumbnails(order) for made in results}
+        assert found == expected
+        assert len(thumbnails) == 11
+        assert [name for name, made in thumbnails.items() if made.jpeg is None] == ["broken.jpg"]
+
+
+def test_hostile_files_harm_only_themselves(tmp_path: Path) -> None:
+    names = ordinary(60)
+    for place, hostile in enumerate(("kill-1", "crash-1", "exit-1", "hang-1", "picture-1", "missing-1")):
+        names.insert(place * 9, hostile)
+    found = run(names, file_timeout=SHORT)
+    assert all(found[name].error is None for name in ordinary(60))
+    reasons = {name: (result.error_kind, result.error) for name, result in found.items() if result.error}
+    assert reasons == {
+        "kill-1": (
+            "worker_died",
+            "the process reading this file was killed (signal 9), usually because memory ran out; skipped",
+        ),
+        "crash-1": ("worker_died", "this file crashed the process reading it (signal 11); skipped"),
+        "exit-1": ("worker_died", "this file crashed the process reading it (exit code 7); skipped"),
+        "hang-1": ("timeout", "reading this file took longer than 1.5 s; skipped"),
+        "missing-1": ("missing", "the file is not there any more"),
+    }
+
+
+def test_a_picture_that_ends_its_worker_keeps_the_files_hash() -> None:
+    found = run(["picture-1"])["picture-1"]
+    assert (found.sha256, found.error) == (bytes(32), None)
+    assert found.picture_error_kind == "worker_died"
+    assert found.metadata is not None
+    assert found.metadata.error == found.picture_error
+    without = run(["picture-1"], metadata=False)["picture-1"]
+    assert without.metadata is None
+
+
+def test_a_worker_killed_by_somebody_costs_no_file(tmp_path: Path) -> None:
+    found = run(["once-1", *ordinary(9), "once-2"], root=tmp_path)
+    assert all(result.error is None and result.picture_error is None for result in found.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux only")
+def test_a_memory_hog_is_stopped_inside_its_process() -> None:
+    found = run([*ordinary(10), "hog-1"], worker_memory_mb=200)
+    assert found["hog-1"].error_kind == "out_of_memory"
+    assert found["hog-1"].peak_rss_mb < 400
+    assert run(["hog-1"], worker_memory_mb=900)["hog-1"].size == 400_000_000
+
+
+def test_both_workers_are_used_and_import_nothing_heavy() -> None:
+    found = run([*(f"slow-{number}" for number in range(16)), "main-1"])
+    assert len({result.size for name, result in found.items() if name.startswith("slow")}) == 2
+    assert found["main-1"].format == ""
+
+
+def test_tasks_are_taken_as_workers_become_free() -> None:
+    taken = []
+
+    def endless() -> Iterator[FileTask]:
+        number = 0
+        while True:
+            taken.append(number)
+            yield tasks(f"ok-{number}")[0]
+            number += 1
+
+    with MeasurePool(workers=2, chunk_files=4, work=hostile_work.work) as pool:
+        results = pool.measure(endless())
+        seen = [len(next(results)) for _ in range(40)]
+        assert len(taken) <= sum(seen) + 2 * 3 * 4
+    results.close()
+    assert seen[0] == 1  # nothing is known of the files yet
+    assert seen[-1] == 4  # they are quick, so as many as allowed
+
+
+def test_slow_files_travel_alone() -> None:
+    with MeasurePool(workers=2, work=hostile_work.work) as pool:
+        sizes = [len(results) for results in pool.measure(tasks(*(f"slow-{number}" for number in range(8))))]
+    assert sizes == [1] * 8
+
+
+def test_no_tasks() -> None:
+    assert run([]) == {}
+
+
+def test_nothing_is_left_running() -> None:
+    with MeasurePool(workers=2, work=hostile_work.work) as pool:
+        next(pool.measure(tasks(*ordinary(3))))
+        assert len(children()) == 2
+    assert children() == []
+
+
+def _interrupted_in_the_middle() -> None:
+    with MeasurePool(workers=1, work=hostile_work.work, chunk_files=1) as pool:
+        for _ in pool.measure(tasks("ok-1", "hang-1")):
+            raise KeyboardInterrupt
+
+
+def test_an_error_in_the_with_block_ends_workers_in_the_middle_of_a_file() -> None:
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted_in_the_middle()
+    assert children() == []
+    assert time.monotonic() - started < 30
+
+
+def test_a_defect_of_ours_is_raised() -> None:
+    with pytest.raises(ArithmeticError, match="a defect of ours"):
+        run(["raise-1"])
+
+
+def test_a_closed_pool_says_so() -> None:
+    pool = MeasurePool(workers=1, work=hostile_work.work)
+    with pytest.raises(PoolError, match="closed"):
+        list(pool.measure(tasks("ok-1")))
+
+
+def test_closing_twice_is_harmless() -> None:
+    pool = MeasurePool(workers=1, work=hostile_work.work)
+    with pool:
+        pass
+    pool.__exit__(None, None, None)
+    assert children() == []
+
+
+@pytest.mark.parametrize("count", [3, 8])
+def test_a_pool_that_stops_without_a_word_is_started_anew(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """With 8 the stop is noticed when more is to be scheduled, with 3 only by looking."""
+    monkeypatch.setattr(pool_module, "_LOOK_SECONDS", 0.2)
+    names = [f"slow-{number}" for number in range(count)]
+    with MeasurePool(workers=1, chunk_files=1, work=hostile_work.work) as pool:
+        results = pool.measure(tasks(*names))
+        found = [result.asset_id for result in next(results)]
+        assert pool._pool is not None
+        pool._pool.stop()
+        found += [result.asset_id for rest in results for result in rest]
+    assert sorted(found) == names
+
+
+def test_a_task_that_gets_lost_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stands still forever, without using time or ending, stands for a task lost in the pipe."""
+    monkeypatch.setattr(pool_module, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(pool_module, "_GRACE_SECONDS", 1.0)
+    with MeasurePool(workers=1, chunk_files=1, work=hostile_work.work, file_timeout=0.5) as pool:
+        results = pool.measure(tasks(*ordinary(1), "slow-1"))
+        found = [result.asset_id for result in next(results)]
+        (only,) = children()
+        only.suspend()
+        found += [result.asset_id for rest in results for result in rest]
+    assert found == ["ok-0", "slow-1"]
+
+
+def test_a_thumbnail_that_takes_too_long_has_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(saved(natural(3000, 2000), "PNG"))
+    with MeasurePool(workers=1, file_timeout=0.01) as pool:
+        found = [
+            made
+            for results in pool.thumbnails([FileTask("x", os.fsencode(tmp_path), b"a.png", "png")])
+            for made in results
+        ]
+    assert found == [Thumbnail("x", error="reading this file took longer than 0.01 s; skipped")]
+
+
+def test_the_default_is_all_cores() -> None:
+    assert 1 <= MeasurePool().workers == available_cores() <= (os.cpu_count() or 1)
+
+
+def test_cores_where_there_is_no_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert available_cores() == os.cpu_count()
+
+
+def test_random_kills_of_workers_and_their_server_lose_nothing() -> None:
+    done = threading.Event()
+
+    def killer() -> None:
+        dice = random.Random(7)
+        while not done.wait(dice.uniform(0.2, 0.8)):
+            with contextlib.suppress(psutil.Error):  # it ended by itself in the meantime
+                if workers := children():
+                    dice.choice([*workers, *workers, *servers()]).kill()
+
+    names = [f"slow-{number}" for number in range(24)] + ordinary(100)
+    thread = threading.Thread(target=killer)
+    with MeasurePool(workers=2, chunk_files=2, work=hostile_work.work) as pool:
+        thread.start()
+        try:
+            found = [result.asset_id for results in pool.measure(tasks(*names)) for result in results]
+        finally:
+            done.set()
+            thread.join()
+    assert sorted(found) == sorted(names)
+
+
+def test_workers_that_never_begin_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "_RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(pool_module, "_LOOK_SECONDS", 0.1)
+    options = MeasureOptions(worker_memory_mb="much")  # type: ignore[arg-type] # no number: the worker's start fails
+    with pytest.raises(PoolError, match="end before they begin"), MeasurePool(options, workers=1) as pool:
+        list(pool.measure(tasks("ok-1")))
+    assert children() == []
+
+
+PROGRAM = """
+import sys
+from immich_pipeline.media.measure import FileTask
+from immich_pipeline.media.pool import MeasurePool
+from immich_pipeline_tests.media.hostile_work import work
+with MeasurePool(workers=2, work=work, chunk_files=1) as pool:
+    for _ in pool.measure(FileTask(name, b"/", b"", "") for name in ("ok-1", "hang-1", "hang-2", "hang-3")):
+        print("working", flush=True)
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(ending: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"working\n"
+        family = psutil.Process(program.pid).children(recursive=True)
+        assert len(family) >= 3  # server and workers, both in an endless loop
+        program.send_signal(ending)
+        program.wait(20)
+        _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+# ------------------------------------------------------------------------------------------------ inside a worker
+
+
+def in_a_worker(check: object) -> int | None:
+    """Run a function of this module in a process as the pool starts them; its exit code."""
+    process = worker_context().Process(target=check)
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+def check_limits() -> None:
+    import resource
+
+    worker.prepare_worker(100)
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+    os.write(2, b"this goes nowhere")
+    assert os.path.samestat(os.fstat(2), Path(os.devnull).stat())
+    bytearray(50_000_000)
+    with pytest.raises(MemoryError):
+        bytearray(150_000_000)
+
+
+def check_orphan() -> None:
+    """The parent's end of the sentinel is closed before the worker asks to die with it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    reader, writer = os.pipe()
+    os.close(writer)
+    os.dup2(reader, int(parent.sentinel))
+    worker.die_with_parent()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux only")
+def test_a_worker_is_bounded() -> None:
+    assert in_a_worker(check_limits) == 0
+
+
+def test_a_worker_whose_parent_is_gone_already_ends() -> None:
+    assert in_a_worker(check_orphan) == 1
+
+
+def test_a_process_without_parent_is_left_alone() -> None:
+    before = signal.getsignal(signal.SIGIO)
+    worker.die_with_parent()
+    assert signal.getsignal(signal.SIGIO) == before
+
+
+def test_where_memory_cannot_be_limited_the_rest_is_done() -> None:
+    assert in_a_worker(check_without_statm) == 0
+
+
+def check_without_statm() -> None:
+    import resource
+
+    worker._STATM = Path("/nonexistent")
+    worker.prepare_worker(1)
+    assert resource.getrlimit(resource.RLIMIT_AS) == (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+
+def test_a_chunk_is_worked_on_in_order_and_leaves_no_alarm() -> None:
+    names = ordinary(3)
+    found = worker.run_chunk(hostile_work.work, tasks(*names), MeasureOptions(), 60.0)
+    assert [result.asset_id for result in found.results] == names
+    assert 0 < found.seconds < 60
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    with pytest.raises(ArithmeticError):
+        worker.run_chunk(hostile_work.work, tasks("raise-1"), MeasureOptions(), 60.0)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_environment_of_the_server_is_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    main = sys.modules["__main__"]
+    worker_context()
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+    assert sys.modules["__main__"] is main
