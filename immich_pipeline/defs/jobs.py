@@ -1,0 +1,30 @@
+"""Jobs, each a verb: what a person, a sensor or a schedule starts."""
+
+import dagster as dg
+
+CONTENT_STEP = "file_contents"
+"""The step that reads files; its three assets report the same numbers."""
+
+snapshot_library = dg.define_asset_job(
+    "snapshot_library",
+    selection=dg.AssetSelection.assets("library_snapshot", "ingest_batches"),
+    description="Scan the library, write what differs, and plan the work on new and changed files.",
+)
+
+measure_batch = dg.define_asset_job(
+    "measure_batch",
+    selection=dg.AssetSelection.assets("file_hashes", "photo_metadata", "perceptual_hashes"),
+    description="Read every file of an ingest batch that is not done yet: hash, metadata, perceptual hashes.",
+)
+
+find_duplicates = dg.define_asset_job(
+    "find_duplicates",
+    selection=dg.AssetSelection.groups("captures", "duplicates"),
+    description="Group the files of one capture, find duplicates, write the report.",
+)
+
+audit_month = dg.define_asset_job(
+    "audit_month",
+    selection=dg.AssetSelection.assets("integrity_audits"),
+    description="Read a month's files again and report bit rot, missing and unreadable files.",
+)

@@ -1,0 +1,63 @@
+"""When the library is looked at: whenever a folder changes, and once a day from end to end."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster import DagsterRunStatus
+
+from immich_pipeline.defs.jobs import snapshot_library
+from immich_pipeline.defs.resources import PipelineResource
+from immich_pipeline.sources.watch import look_for_changes
+from immich_pipeline.store.batches import SENSORS_WAIT
+from immich_pipeline.store.database import Database
+from immich_pipeline.store.library import any_unsettled, folder_times
+
+ALIVE = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
+
+
+def alive_runs(instance: dg.DagsterInstance, job: str) -> list[dg.DagsterRun]:
+    """Runs of a job that are waiting or under way."""
+    return list(instance.get_runs(filters=dg.RunsFilter(job_name=job, statuses=ALIVE)))
+
+
+PASS_UNDER_WAY = dg.SkipReason("a first pass over the library is under way")
+
+
+def pass_under_way(database: Database) -> bool:
+    """Whether a pass works on everything anyway, so that sensors should wait."""
+    return database.is_locked(SENSORS_WAIT)
+
+
+@dg.sensor(job=snapshot_library, minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+def folder_changed(
+    context: dg.SensorEvaluationContext, pipeline: PipelineResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Takes a new snapshot when a folder of the library was changed since the last one."""
+    database = pipeline.database()
+    if pass_under_way(database):
+        yield PASS_UNDER_WAY
+        return
+    if alive_runs(context.instance, snapshot_library.name):
+        yield dg.SkipReason("a snapshot is under way")
+        return
+    folders = folder_times(database)
+    if folders.is_empty():
+        yield dg.SkipReason("the library was never scanned: materialise library_snapshot, or start immich-pipeline run")
+        return
+    look = look_for_changes(folders, start=int(context.cursor or 0) % folders.height)
+    context.update_cursor(str(look.next_start))
+    if look.changed:
+        yield dg.RunRequest()
+    elif any_unsettled(database):
+        yield dg.RunRequest(tags={"immich_pipeline/why": "files were still being written"})
+    else:
+        yield dg.SkipReason(f"no change in {look.looked_at:,} folders")
+
+
+@dg.schedule(job=snapshot_library, cron_schedule="30 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def daily_reconcile(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Scans the whole library once a day: finds files overwritten in place, and tries unreadable ones again."""
+    return dg.RunRequest(
+        run_config={"ops": {"ingest_batches": {"config": {"retry_failures": True}}}},
+        tags={"immich_pipeline/kind": "reconcile"},
+    )

@@ -1,0 +1,76 @@
+"""The pipeline over a small folder, run by a real Dagster instance against a real database."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from immich_pipeline.config import load_settings
+from immich_pipeline.definitions import defs
+from immich_pipeline.defs.first_pass import Pass, run_pass
+from immich_pipeline.store.database import Database
+from immich_pipeline_tests.photos import small_library
+
+TABLES = {
+    "library.asset": "asset_id, path, size, gone_at IS NULL AS live",
+    "library.sidecar": "path, asset_id, rule",
+    "content.file_hash": "asset_id, sha256, format, format_mismatch, error_kind, error",
+    "content.photo_metadata": "asset_id, taken_at, taken_at_local, make, model, burst_id, error",
+    "content.perceptual_hash": "asset_id, phash, phash256, usable, width, height, error_kind, error",
+    "captures.capture_member": "*",
+    "duplicates.candidate": "*",
+    "duplicates.verified_pair": "*",
+    "duplicates.duplicate_group": "*",
+    "duplicates.duplicate_member": "*",
+}
+"""What must come out the same whatever happened on the way: everything but batch keys and moments of work."""
+
+
+@dataclass
+class Pipeline:
+    """A folder, a database, a Dagster instance."""
+
+    photos: Path
+    database: Database
+    instance: dg.DagsterInstance
+    definitions: dg.Definitions
+
+    def run(self) -> Pass:
+        return run_pass(self.definitions, self.instance, self.database, load_settings(), supervised=True)
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        with self.database.connect() as connection:
+            return {
+                table: sorted(connection.execute(f"SELECT {columns} FROM {table}").fetchall(), key=repr)  # type: ignore[call-overload]
+                for table, columns in TABLES.items()
+            }
+
+    def rows_as_written(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row's place and the transaction that wrote it: equal before and after means that nothing was written."""
+        with self.database.connect() as connection:
+            tables = connection.execute(
+                "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN "
+                "('library', 'content', 'captures', 'duplicates', 'pipeline', 'maintenance')"
+            ).fetchall()
+            return {
+                table: sorted(connection.execute(f'SELECT ctid::text, xmin::text FROM "{schema}"."{table}"').fetchall())  # type: ignore[call-overload]
+                for schema, table in tables
+            }
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        with self.database.connect() as connection:
+            return connection.execute(text).fetchall()  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def pipeline(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    photos = small_library(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMMICH_PIPELINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IMMICH_PIPELINE_PHOTOS", str(photos))
+    monkeypatch.setenv("PIPELINE_DATABASE_URL", database.url)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Pipeline(photos, database, instance, defs())

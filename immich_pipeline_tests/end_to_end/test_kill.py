@@ -1,0 +1,68 @@
+"""Any of our processes killed at any moment: the next run ends as an undisturbed one would."""
+
+import random
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from immich_pipeline.launch.processes import of_home
+from immich_pipeline_tests.defs.conftest import TABLES
+from immich_pipeline_tests.end_to_end.program import COMMAND, embedded_database, environment, nothing_runs, once
+from immich_pipeline_tests.photos import save_jpeg, scene, small_library
+
+pytestmark = pytest.mark.end_to_end
+KILLS = 10
+
+
+def tables(home: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with embedded_database(home) as database, database.connect() as connection:
+        return {
+            table: sorted(connection.execute(f"SELECT {columns} FROM {table}").fetchall(), key=repr)  # type: ignore[call-overload]
+            for table, columns in TABLES.items()
+        }
+
+
+def victims(home: Path, parent: psutil.Process) -> list[psutil.Process]:
+    """Every process of the run: the command itself, the pass, its workers, and the database server."""
+    servers = [process for process in parent.children(recursive=True) if process.name().startswith("postgres")]
+    return [parent, *of_home(home), *servers[:1]]
+
+
+@pytest.mark.timeout(600)
+def test_ten_kills_at_random_moments_change_nothing_in_the_end(tmp_path: Path) -> None:
+    photos = small_library(tmp_path / "photos")
+    for number in range(60):
+        save_jpeg(photos / "many" / f"P{number:04d}.jpg", scene(1000 + number, (640, 480)))
+    began = time.monotonic()
+    once(tmp_path / "undisturbed", photos)
+    undisturbed = time.monotonic() - began
+    expected = tables(tmp_path / "undisturbed")
+    dice = random.Random(20261121)
+    home = tmp_path / "home"
+    killed = []
+    for _ in range(KILLS):
+        process = subprocess.Popen(
+            [*COMMAND, "run", "--once", "--photos", str(photos)],
+            env=environment(home),
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(dice.uniform(0.05, 0.95) * undisturbed)
+        if process.poll() is None:
+            victim = dice.choice(victims(home, psutil.Process(process.pid)))
+            killed.append(victim.name())
+            victim.kill()
+            if victim.pid == process.pid:
+                process.wait(30)
+                continue
+        process.wait(120)
+    assert len(killed) >= KILLS // 2, killed
+    summary = once(home, photos)
+    assert summary["files"] == 70
+    assert tables(home) == expected
+    assert nothing_runs(home)
