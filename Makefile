@@ -1,5 +1,9 @@
 # `make run` and `make test` need nothing but Python 3.11 to 3.13, git and make.
-PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do command -v $$python && break; done)
+# the first Python that runs and is of a version we support
+FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11; do $$python $(FITS) 2>/dev/null && echo $$python && break; done)
+endif
 comma := ,
 EXTRAS ?= heif,raw,dev
 VENV := .venv
@@ -9,7 +13,7 @@ STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 .PHONY: run test check bench format screenshot clean
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=...")'
+	@test -n '$(PYTHON)' && '$(PYTHON)' $(FITS) || { echo 'Python 3.11, 3.12 or 3.13 is needed: install one, or name it with PYTHON=...' >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV), about a minute the first time"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'

@@ -1,6 +1,6 @@
 """Perceptual hashing of real JPEGs: our pool beside a plain imagehash loop and the czkawka binding.
 
-    python -m benchmarks.phash --n 60 [--photos DIR] [--workers 2]
+    python -m benchmarks.phash --n 100 [--photos DIR] [--workers 2]
 
 All work on the same files in the same run and take turns; the best of three rounds counts. Ours computes both hashes
 (64 and 256 bit) in worker processes; its time includes starting and stopping the pool, while the server they are forked
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import imagehash
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from benchmarks.report import arguments, progress, report, timed
@@ -31,6 +32,7 @@ from immich_pipeline.media.measure import FileMeasurement, FileTask, MeasureOpti
 from immich_pipeline.media.pool import MeasurePool, available_cores
 
 CAMERA_SIZE = (4032, 3024)
+NOISE = 5  # standard deviation, of 255
 SMALLEST_SIDE = 300
 NEAR_BITS = 2
 ROUNDS = 3
@@ -77,20 +79,21 @@ def synthetic(rng: np.random.Generator) -> Image.Image:
     return Image.fromarray((picture * (255 / picture.max())).astype(np.uint8))
 
 
-def camera_like(source: Image.Image, rng: np.random.Generator, number: int) -> Image.Image:
-    """A random crop, enlarged to 12 megapixels, with sensor noise; every third stands upright."""
+def camera_like(source: Image.Image, noise: npt.NDArray[np.int16], rng: np.random.Generator) -> Image.Image:
+    """A random crop, enlarged to the shape of the noise, with the noise, shifted at random."""
     width, height = source.size
     left, top = (int(rng.integers(0, max(1, side // 5))) for side in (width, height))
     crop = source.crop((left, top, left + width * 4 // 5, top + height * 4 // 5))
-    size = (CAMERA_SIZE[1], CAMERA_SIZE[0]) if number % 3 == 0 else CAMERA_SIZE
-    pixels = np.asarray(crop.resize(size, Image.Resampling.BICUBIC), dtype=np.int16)
-    noise = rng.normal(0, 5, pixels.shape).astype(np.int16)
-    return Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+    pixels = np.asarray(crop.resize(noise.shape[1::-1], Image.Resampling.BICUBIC), dtype=np.int16)
+    shifted = np.roll(noise, int(rng.integers(0, noise.size)))
+    return Image.fromarray(np.clip(pixels + shifted, 0, 255).astype(np.uint8))
 
 
 def fill(folder: Path, photos: list[Path], n: int) -> list[Path]:
     """Copy the photos into a folder and add variants up to n files."""
     rng = np.random.default_rng(1)
+    lying = rng.normal(0, NOISE, (CAMERA_SIZE[1], CAMERA_SIZE[0], 3)).astype(np.int16)
+    standing = lying.transpose(1, 0, 2)
     files = []
     for number in range(n):
         file = folder / f"{number:05d}.jpg"
@@ -98,7 +101,8 @@ def fill(folder: Path, photos: list[Path], n: int) -> list[Path]:
             file.write_bytes(photos[number].read_bytes())
         else:
             source = Image.open(photos[number % len(photos)]).convert("RGB") if photos else synthetic(rng)
-            camera_like(source, rng, number).save(file, quality=92, subsampling=2 if number % 2 else 0)
+            image = camera_like(source, lying if number % 3 else standing, rng)
+            image.save(file, quality=92, subsampling=2 if number % 2 else 0)
         files.append(file)
         if number % 20 == 0:
             progress(f"making photos: {number} of {n}")
@@ -136,7 +140,7 @@ def distance(measurement: FileMeasurement) -> int:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = arguments(__doc__ or "", n=60, n_help="photos")
+    parser = arguments(__doc__ or "", n=100, n_help="photos")
     parser.add_argument("--photos", type=Path, default=default_photos(), help="folder with real JPEGs")
     parser.add_argument(
         "--workers", type=int, default=min(2, available_cores()), help="our worker processes (default 2)"
