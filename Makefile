@@ -10,11 +10,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
+export PHOTOS PORT SUMMARY  # handed over by the environment, so that any character may be in a name
+
 .PHONY: run test check bench format screenshot clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -n '$(PYTHON)' && '$(PYTHON)' $(FITS) || { echo 'Python 3.11, 3.12 or 3.13 is needed: install one, or name it with PYTHON=...' >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV), about a minute the first time"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
@@ -23,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 # make run PHOTOS=dir           your photos (only read)
 # make run PHOTOS=dir ONCE=1    one pass, then end
 run: $(STAMP)
-	@exec $(BIN)/immich-pipeline run $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(PORT),--port $(PORT)) $(if $(ONCE),--once) $(if $(SUMMARY),--summary '$(SUMMARY)')
+	@exec $(BIN)/immich-pipeline run $(if $(PHOTOS),--photos "$$PHOTOS") $(if $(PORT),--port "$$PORT") $(if $(filter-out 0 no false,$(ONCE)),--once) $(if $(SUMMARY),--summary "$$SUMMARY")
 
 test: $(STAMP)
 	@$(BIN)/coverage erase

@@ -2,11 +2,11 @@
 
     python -m benchmarks.phash --n 100 [--photos DIR] [--workers 2]
 
-All work on the same files in the same run and take turns; the best of three rounds counts. Ours computes both hashes
-(64 and 256 bit) in worker processes; its time includes starting and stopping the pool, while the server they are forked
-from starts once per program (0.2 to 0.5 s), in the first round. The loop is what most programs do:
-imagehash.phash(Image.open(file)), 64 bit, one core. czkawka uses all cores, searches for pairs as well (a few ms) and
-gets a new home each time, since it keeps a cache on disk.
+All work on the same files in the same run, each in processes of its own, and take turns; the best of three rounds
+counts. Ours computes both hashes (64 and 256 bit) in worker processes; its time includes starting and stopping the pool,
+while the server they are forked from starts once per program (0.2 to 0.5 s), in the first round. The loop is what most
+programs do: imagehash.phash(Image.open(file)), 64 bit, one core. czkawka uses all cores, searches for pairs as well (a
+few ms) and gets a new home each time, since it keeps a cache on disk. Starting Python counts for neither peer.
 
 The photos are those of DIR (its JPEGs) and, up to n, full-size variants made of them: crops enlarged to 12 megapixels
 with sensor noise, which gives a camera's file sizes (1.5 to 6 MB). The last line counts how many photos of DIR have a
@@ -36,7 +36,17 @@ NOISE = 5  # standard deviation, of 255
 SMALLEST_SIDE = 300
 NEAR_BITS = 2
 ROUNDS = 3
-PEER_PROGRAM = """
+LOOP_PROGRAM = """
+import sys, time
+from pathlib import Path
+import imagehash
+from PIL import Image
+started = time.perf_counter()
+for file in Path(sys.argv[1]).iterdir():
+    imagehash.phash(Image.open(file))
+print(time.perf_counter() - started)
+"""
+CZKAWKA_PROGRAM = """
 import sys, time
 from czkawka import ImageSimilarity
 finder = ImageSimilarity()
@@ -46,6 +56,7 @@ started = time.perf_counter()
 finder.find_similar()
 print(time.perf_counter() - started)
 """
+PEERS = {"imagehash loop": LOOP_PROGRAM, "czkawka": CZKAWKA_PROGRAM}
 
 
 def default_photos() -> Path:
@@ -117,16 +128,11 @@ def ours(files: Iterable[Path], workers: int) -> list[FileMeasurement]:
         return [result for results in pool.measure(tasks) for result in results]
 
 
-def plain_loop(files: list[Path]) -> list[imagehash.ImageHash]:
-    """The peer most programs use."""
-    return [imagehash.phash(Image.open(file)) for file in files]
-
-
-def czkawka_seconds(folder: Path) -> float:
-    """Time of the czkawka binding over a folder, with an empty cache; without starting Python."""
+def peer_seconds(program: str, folder: Path) -> float:
+    """Time that a program of a peer takes over a folder, without its start, in a process and a home of its own."""
     with tempfile.TemporaryDirectory() as home:
         places = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), home)
-        command = [sys.executable, "-c", PEER_PROGRAM, str(folder)]
+        command = [sys.executable, "-c", program, str(folder)]
         done = subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
@@ -155,11 +161,11 @@ def main() -> None:
         for number in range(ROUNDS):
             progress(f"round {number + 1} of {ROUNDS}")
             seconds, results = timed(lambda: ours(files, args.workers))
-            times.append((seconds, timed(lambda: plain_loop(files))[0], czkawka_seconds(Path(name))))
-    best, loop_best, peer_best = (min(column) for column in zip(*times, strict=True))
+            times.append((seconds, *(peer_seconds(program, Path(name)) for program in PEERS.values())))
+    best, *peers_best = (min(column) for column in zip(*times, strict=True))
     peak = max(result.peak_rss_mb for result in results)
-    for peer, peer_seconds in (("imagehash loop", loop_best), ("czkawka", peer_best)):
-        report("phash", n=args.n, seconds=best, peer=peer, peer_seconds=peer_seconds, peak=peak, workers=args.workers)
+    for peer, took in zip(PEERS, peers_best, strict=True):
+        report("phash", n=args.n, seconds=best, peer=peer, peer_seconds=took, peak=peak, workers=args.workers)
     compare(photos, args.workers)
 
 
@@ -169,14 +175,14 @@ def compare(photos: list[Path], workers: int) -> None:
         progress("no photos to compare hashes on")
         return
     seconds, results = timed(lambda: ours(photos, workers))
-    peer_seconds, distances = timed(lambda: [distance(result) for result in results])
+    reference_seconds, distances = timed(lambda: [distance(result) for result in results])
     near = sum(bits <= NEAR_BITS for bits in distances)
     report(
         "phash within 2 bits",
         n=len(photos),
         seconds=seconds,
         peer="imagehash upright",
-        peer_seconds=peer_seconds,
+        peer_seconds=reference_seconds,
         peak=max(result.peak_rss_mb for result in results),
         near=near,
         share=round(near / len(photos), 4),

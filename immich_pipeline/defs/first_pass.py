@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +21,8 @@ from immich_pipeline.defs.jobs import CONTENT_STEP
 from immich_pipeline.defs.resources import PipelineResource
 from immich_pipeline.defs.whole_library import all_current
 from immich_pipeline.errors import UserError
-from immich_pipeline.launch.processes import MARK
-from immich_pipeline.progress import speak_on_stderr
+from immich_pipeline.launch.processes import MARK, begun_file
+from immich_pipeline.progress import logger, speak_on_stderr
 from immich_pipeline.store.batches import SENSORS_WAIT, unfinished_batches
 from immich_pipeline.store.database import Database
 
@@ -57,8 +58,11 @@ def run_pass(
     settings: Settings,
     *,
     supervised: bool,
+    begun: Path | None = None,
 ) -> Pass:
     """Snapshot, plan, work on every open batch, then compute what depends on the whole library.
+
+    `begun` is a file to make once the sensors wait and, when `supervised`, runs of an earlier, dead session are closed.
 
     Raises:
         RuntimeError: a whole-library asset failed; a failing batch does not stop the others and is counted.
@@ -67,6 +71,8 @@ def run_pass(
     with database.lock(SENSORS_WAIT):
         if supervised:
             close_orphaned_runs(instance)
+        if begun:
+            begun.touch()
         _execute(definitions, instance, done, "snapshot_library", run_config=_RETRY_FAILURES)
         for key, _ in unfinished_batches(database):
             if not _execute(definitions, instance, done, "measure_batch", partition_key=key, raise_on_error=False):
@@ -100,6 +106,10 @@ def _execute(
         )
     except dg.Failure as failure:  # how an asset says that the user can put it right
         raise UserError(failure.description or job) from failure
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        cause = (error.cause or error) if error else None
+        logger.error("%s failed: %s", event.step_key, cause.message.strip() if cause else "no reason given")
     seen: set[str] = set()
     for event in result.get_asset_materialization_events():
         materialisation = event.materialization
@@ -110,7 +120,7 @@ def _execute(
         done.add(metadata)
         done.peak_mb = max(done.peak_mb, float(str(metadata.get("peak_mb", 0.0))))
         if event.step_key == CONTENT_STEP:
-            done.hashed += _number(metadata, "files")
+            done.hashed += _number(metadata, "hashed")
     return result.success
 
 
@@ -144,22 +154,31 @@ def main(result: Path) -> int:
     from immich_pipeline.definitions import defs  # noqa: PLC0415 - this module is part of the definitions
 
     try:
-        done = _pass_of_environment(defs())
+        done = _pass_of_environment(defs(), begun_file(result))
     except UserError as error:
         print(f"immich-pipeline: {error}", file=sys.stderr)  # noqa: T201 - as the command line says it
         return 2
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a line and the details are kept
+        details = result.with_suffix(".log")
+        details.write_text(traceback.format_exc())
+        logger.error(
+            "the pass failed: %s (details: %s)", str(error).strip().splitlines()[0] or type(error).__name__, details
+        )
+        return 1
     done.peak_mb = max(done.peak_mb, _peak_mb())
     result.write_text(json.dumps(asdict(done)))
     return 0
 
 
-def _pass_of_environment(definitions: dg.Definitions) -> Pass:
+def _pass_of_environment(definitions: dg.Definitions, begun: Path) -> Pass:
     with dg.DagsterInstance.get() as instance:
         # Keeps a connection open between events; without it each of some ten events per step opens its own.
         instance.optimize_for_webserver(statement_timeout=600_000, pool_recycle=3600, max_overflow=20)
         pipeline = PipelineResource()
         supervised = MARK in os.environ
-        return run_pass(definitions, instance, pipeline.database(), pipeline.settings(), supervised=supervised)
+        return run_pass(
+            definitions, instance, pipeline.database(), pipeline.settings(), supervised=supervised, begun=begun
+        )
 
 
 if __name__ == "__main__":

@@ -89,17 +89,30 @@ class Child:
         return len(recent) <= _MOST_RESTARTS
 
 
-def revive(children: Sequence[Child]) -> None:
-    """Start again each child that has died; one that keeps dying is left, and that is said once."""
+def begun_file(result: Path) -> Path:
+    """The file by which a pass says that it holds its lock and that nothing of an earlier run is left open."""
+    return result.with_suffix(".begun")
+
+
+def start_all(children: Sequence[Child]) -> None:
+    """Start each child that was never started."""
     for child in children:
-        if not child.has_died() or child.given_up:
+        if child.process is None:
+            child.start()
+
+
+def revive(children: Sequence[Child]) -> None:
+    """Start again each child that has died; one that keeps dying is left for some minutes, and that is said once."""
+    for child in children:
+        if not child.has_died():
             continue
         if child.may_restart():
+            child.given_up = False
             logger.warning("%s ended; starting it again (its log: %s)", child.name, child.log)
             child.start()
-        else:
+        elif not child.given_up:
             child.given_up = True
-            logger.error("%s keeps ending and is not started again; see %s", child.name, child.log)
+            logger.error("%s keeps ending; it is tried again in some minutes. See %s", child.name, child.log)
 
 
 def end(children: Sequence[Child]) -> None:

@@ -1,5 +1,6 @@
 """`immich-pipeline run`: the database, the first pass over the library, and then Dagster until Ctrl-C."""
 
+import errno
 import fcntl
 import json
 import logging
@@ -8,9 +9,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import FrameType
@@ -20,7 +22,7 @@ import click
 
 from immich_pipeline.config import Settings, as_environment
 from immich_pipeline.errors import UserError
-from immich_pipeline.launch.processes import MARK, Child, end, revive, sweep
+from immich_pipeline.launch.processes import MARK, Child, begun_file, end, revive, start_all, sweep
 from immich_pipeline.launch.summary import as_table, summarise
 from immich_pipeline.sources.library import open_library
 from immich_pipeline.store import server
@@ -48,6 +50,8 @@ def run(settings: Settings, options: RunOptions) -> None:
         UserError: something the user can put right stands in the way.
     """
     began = time.monotonic()
+    if options.summary and not options.summary.absolute().parent.is_dir():
+        raise UserError(f"the folder for the summary does not exist: {options.summary.absolute().parent}")
     with ExitStack() as stack:
         stack.enter_context(_signals_interrupt())
         stack.enter_context(_only_run(settings.home))
@@ -62,24 +66,29 @@ def run(settings: Settings, options: RunOptions) -> None:
         migrate(database)
         activate_sources(database, [library.row])
         environment = _environment(settings, database)
-        children = [] if options.once else _start_dagster(settings, environment, stack)
-        work = _first_pass(settings, environment, children)
+        children = [] if options.once else _dagster(settings, environment, stack)
+        watch = partial(_look_after, settings, children)
+        work = _first_pass(settings, environment, children, watch)
         summary = summarise(
             database, work, report=settings.reports / "duplicates.html", seconds=time.monotonic() - began
         )
         if options.summary:
             options.summary.write_text(summary.as_json(), encoding="utf-8")
         click.echo(as_table(summary))
+        if options.once and summary.not_done:
+            raise UserError(f"{summary.not_done:,} files are not done, since a batch failed; run it again to go on")
         if not options.once:
             click.echo(
                 f"\n  web UI  http://{settings.host}:{settings.port}\n  Ctrl-C ends it; new photos are taken up by themselves"
             )
-            _stay_up(children)
+            while True:
+                watch()
+                time.sleep(1.0)
 
 
 def _environment(settings: Settings, database: Database) -> dict[str, str]:
     dagster_home = settings.home / "dagster"
-    dagster_home.mkdir(parents=True, exist_ok=True)
+    dagster_home.mkdir(mode=0o700, exist_ok=True)
     (dagster_home / "dagster.yaml").write_text(resources.files(__package__).joinpath("dagster.yaml").read_text())
     return {
         **os.environ,
@@ -97,7 +106,8 @@ def _environment(settings: Settings, database: Database) -> dict[str, str]:
 def _only_run(home: Path) -> Iterator[None]:
     """Hold the data folder's run lock; a killed run gives it up by itself."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)
         lock = (home / "run.lock").open("a+")
     except OSError as error:
         raise UserError(
@@ -120,7 +130,13 @@ def _signals_interrupt() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    # what is ignored stays ignored: `nohup` means to outlive the terminal
+    wanted = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, interrupt) for number in wanted}
     try:
         yield
     finally:
@@ -129,14 +145,16 @@ def _signals_interrupt() -> Iterator[None]:
 
 
 def _check_port_free(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            raise UserError(
-                f"port {port} on {host} is in use: end the program that uses it, or choose another with --port"
-            ) from None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
+        raise UserError(
+            f"port {port} on {host} {reason}: end the program that uses it, or choose another with --port"
+        ) from None
 
 
 def _free_port() -> int:
@@ -145,10 +163,10 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start_dagster(settings: Settings, environment: Mapping[str, str], stack: ExitStack) -> list[Child]:
-    """Start the code location, the webserver and the daemon; both of the latter share the one code location."""
+def _dagster(settings: Settings, environment: Mapping[str, str], stack: ExitStack) -> list[Child]:
+    """The code location, the webserver and the daemon, to be started; both of the latter share the one code location."""
     logs = settings.home / "logs"
-    logs.mkdir(exist_ok=True)
+    logs.mkdir(mode=0o700, exist_ok=True)
     code_port = _free_port()
     workspace = settings.home / "dagster" / "workspace.yaml"
     location = {"grpc_server": {"host": HOST, "port": code_port, "location_name": "immich_pipeline"}}
@@ -176,23 +194,30 @@ def _start_dagster(settings: Settings, environment: Mapping[str, str], stack: Ex
         Child(name, command, environment, logs / f"{name.replace(' ', '-')}.log") for name, command in commands.items()
     ]
     stack.callback(end, list(reversed(children)))
-    for child in children:
-        child.start()
     click.echo(f"web UI starting at http://{settings.host}:{settings.port}", err=True)
     return children
 
 
-def _first_pass(settings: Settings, environment: Mapping[str, str], children: list[Child]) -> dict[str, Any]:
-    """Run every asset over the library once, in a process of its own; returns what it reports."""
+def _first_pass(
+    settings: Settings, environment: Mapping[str, str], children: list[Child], watch: Callable[[], None]
+) -> dict[str, Any]:
+    """Run every asset over the library once, in a process of its own; returns what it reports.
+
+    Dagster's own processes are started when the pass holds its lock and has closed what an earlier run left open.
+    """
     result = settings.home / "first-pass.json"
-    result.unlink(missing_ok=True)
+    begun = begun_file(result)
+    for file in (result, begun):
+        file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "immich_pipeline.defs.first_pass", str(result)]
     passing = Child("pass over the library", command, environment)
     passing.start()
     try:
         while not passing.has_died():
-            revive(children)
-            time.sleep(0.1)
+            if begun.exists():
+                start_all(children)
+                watch()
+            time.sleep(0.2)
     finally:
         end([passing])
     if passing.process and passing.process.returncode == EXIT_USER_ERROR:
@@ -202,7 +227,8 @@ def _first_pass(settings: Settings, environment: Mapping[str, str], children: li
     return dict(json.loads(result.read_text()))
 
 
-def _stay_up(children: list[Child]) -> None:
-    while True:
-        revive(children)
-        time.sleep(1.0)
+def _look_after(settings: Settings, children: list[Child]) -> None:
+    """Start again what has died: our database server, and Dagster's processes."""
+    if settings.database_url is None and server.restore(settings.home):
+        logger.warning("the database server had ended; it was started again")
+    revive(children)

@@ -19,6 +19,10 @@ _ERRORS = """
     WHERE coalesce(h.error_kind, p.error_kind) IS NOT NULL
     GROUP BY 1 ORDER BY 2 DESC, 1"""
 
+_STATE = """
+    SELECT count(h.asset_id) AS tried, count(h.sha256) AS read
+    FROM library.live_asset a JOIN content.file_hash h ON h.asset_id = a.asset_id AND h.size = a.size AND h.mtime_ns = a.mtime_ns"""
+
 _SKIPPED = """
     SELECT reason, count(*) AS files FROM library.skipped JOIN library.source USING (source_id)
     WHERE active GROUP BY 1 ORDER BY 2 DESC, 1"""
@@ -26,13 +30,18 @@ _SKIPPED = """
 
 @dataclass(frozen=True)
 class Summary:
-    """The numbers that `--summary` writes; sizes in bytes, times in seconds, memory in MB."""
+    """The numbers that `--summary` writes; sizes in bytes, times in seconds, memory in MB.
+
+    `hashed` are files whose content hash was computed in this run, `unchanged` those whose hash was known, `not_done` those that could
+    not be tried because a batch failed. `errors` counts by reason the files that could not be read or are no usable picture.
+    """
 
     files: int
     sidecars: int
     skipped: dict[str, int]
     hashed: int
     unchanged: int
+    not_done: int
     rows_changed: int
     errors: dict[str, int]
     duplicate_groups: dict[str, int]
@@ -51,11 +60,7 @@ def summarise(database: Database, work: dict[str, Any], *, report: Path, seconds
     """Count what the database holds now; `work` is what the pass itself reported (hashed, rows_changed, peak_mb)."""
     with database.frames() as frames:
         files = int(frames.scalar("SELECT count(*) FROM library.live_asset"))
-        unread = int(
-            frames.scalar(
-                "SELECT count(*) FROM library.live_asset JOIN content.file_hash USING (asset_id) WHERE sha256 IS NULL"
-            )
-        )
+        tried, read = frames.read(_STATE).row(0)
         return Summary(
             files=files,
             sidecars=int(
@@ -63,7 +68,8 @@ def summarise(database: Database, work: dict[str, Any], *, report: Path, seconds
             ),
             skipped=_counts(frames.read(_SKIPPED)),
             hashed=int(work["hashed"]),
-            unchanged=max(files - unread - int(work["hashed"]), 0),
+            unchanged=max(int(read) - int(work["hashed"]), 0),
+            not_done=files - int(tried),
             rows_changed=int(work["rows_changed"]),
             errors=_counts(frames.read(_ERRORS)),
             duplicate_groups=_by(
@@ -97,7 +103,11 @@ def as_table(summary: Summary) -> str:
         ("most memory of a process", f"{summary.peak_mb:,.0f} MB"),
         ("report", summary.report),
     ]
-    if summary.hashed == 0 and summary.rows_changed == 0:
+    if summary.not_done:
+        rows.insert(
+            4, ("not done yet", f"{summary.not_done:,} (a batch failed, see above; the next run takes them up)")
+        )
+    if summary.hashed == 0 and summary.not_done == 0 and summary.rows_changed == 0:
         rows.insert(0, ("result", "nothing to do: 0 files hashed, 0 rows changed"))
     else:
         rows.insert(0, ("result", f"{summary.hashed:,} files hashed, {summary.rows_changed:,} rows changed"))

@@ -29,6 +29,7 @@ class BatchOutcome:
     """What a batch's run did."""
 
     files: int = 0
+    hashed: int = 0
     bytes: int = 0
     changes: Changes = field(default_factory=Changes)
     adopted: int = 0
@@ -127,6 +128,7 @@ def _keep(
         (found.asset_id, found.size, found.mtime_ns) not in planned for found in chunk if found.size is not None
     )
     outcome.files += len(chunk)
+    outcome.hashed += sum(found.sha256 is not None for found in chunk)
     outcome.bytes += sum(measurement.size or 0 for measurement in chunk)
     outcome.peak_mb = max(outcome.peak_mb, *(measurement.peak_rss_mb for measurement in chunk))
     reasons = (found.error or found.picture_error for found in chunk)

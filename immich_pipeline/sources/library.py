@@ -6,6 +6,7 @@ from pathlib import Path
 
 from immich_pipeline.config import Settings
 from immich_pipeline.demo.library import PHOTOS, DemoSummary, make_demo_library
+from immich_pipeline.errors import UserError
 from immich_pipeline.media.formats import FormatTable
 from immich_pipeline.progress import Progress, logger
 from immich_pipeline.sources.folder import LocalFolder, check_root
@@ -30,6 +31,7 @@ def open_library(settings: Settings) -> Library:
         generate_demo(settings.demo_library)
     root = settings.library_root
     check_root(root)
+    _refuse_own_data(root, settings.home)
     source = LocalFolder(root, owner=settings.owner, formats=FormatTable.load(settings.formats))
     row = SourceRow(
         source_id=source.source_id,
@@ -39,6 +41,15 @@ def open_library(settings: Settings) -> Library:
         root=os.fsencode(root.resolve()),
     )
     return Library(source, row)
+
+
+def _refuse_own_data(root: Path, home: Path) -> None:
+    """The data folder below the photos would be scanned as part of them, and change with every scan."""
+    photos, data = root.resolve(), home.resolve()
+    if data.is_relative_to(photos) and not any(part.startswith(".") for part in data.relative_to(photos).parts):
+        raise UserError(
+            f"the data folder {home} lies in the photo folder {root}: set IMMICH_PIPELINE_HOME to a folder outside of it"
+        )
 
 
 def generate_demo(folder: Path) -> DemoSummary:

@@ -55,7 +55,7 @@ def write_report(database: Database, settings: Settings, inputs: str, *, now: da
         files = frames.read(_FILES)
     pictured = _pictured(groups, members)
     thumbnails = thumbnails_of(files.filter(pl.col("asset_id").is_in(pictured.implode())), settings)
-    settings.reports.mkdir(parents=True, exist_ok=True)
+    settings.reports.mkdir(mode=0o700, parents=True, exist_ok=True)
     page = render_html(
         groups, members, facts, thumbnails, limit=GROUPS_SHOWN, generated_at=now, library=str(settings.library_root)
     )

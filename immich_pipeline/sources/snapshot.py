@@ -58,6 +58,7 @@ def take_snapshot(database: Database, library: Library, *, allow_empty: bool = F
     began = time.monotonic()
     source = library.source
     with database.lock(f"snapshot of {source.source_id}"):
+        scan_began = time.time_ns()
         progress = Progress("scanning")
         scan = source.scan(progress.at)
         with database.frames() as frames:
@@ -66,7 +67,9 @@ def take_snapshot(database: Database, library: Library, *, allow_empty: bool = F
             found = reconcile(known, scan.files, source.source_id, scan.unreadable_folders)
             changes = write_assets(frames, found.rows, found.gone)
             changes += _write_surroundings(frames, source.source_id, scan)
-            record_scan(frames, source.source_id, files=scan.files.height + found.kept, unsettled=_unsettled(scan))
+            record_scan(
+                frames, source.source_id, files=scan.files.height + found.kept, unsettled=_unsettled(scan, scan_began)
+            )
             adopt_returned(frames)
     return SnapshotOutcome(
         files=scan.files.height + found.kept,
@@ -94,9 +97,10 @@ def _refuse_emptied(known: pl.DataFrame, scan: Scan, library: Library, *, allow_
         )
 
 
-def _unsettled(scan: Scan) -> bool:
-    newest = pl.concat([scan.files["mtime_ns"], scan.folders["mtime_ns"]]).max()
-    return isinstance(newest, int) and 0 <= time.time_ns() - newest < _SETTLE_SECONDS * 1e9
+def _unsettled(scan: Scan, scan_began: int) -> bool:
+    """Whether anything was written during the scan or shortly before it; times in the future say nothing."""
+    times = pl.concat([scan.files["mtime_ns"], scan.folders["mtime_ns"]])
+    return bool(times.is_between(scan_began - int(_SETTLE_SECONDS * 1e9), time.time_ns()).any())
 
 
 def _write_surroundings(frames: Frames, source_id: str, scan: Scan) -> Changes:

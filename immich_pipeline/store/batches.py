@@ -151,6 +151,11 @@ def batch_tasks(
     )
 
 
+def forget_attempts(frames: Frames) -> None:
+    """Let open batches that failed too often be tried again."""
+    frames.execute("UPDATE pipeline.ingest_batch SET attempts = 0 WHERE completed_at IS NULL AND attempts > 0")
+
+
 def begin_batch(database: Database, batch_key: str) -> None:
     """Count an attempt at a batch."""
     with database.connect() as connection:

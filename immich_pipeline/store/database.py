@@ -37,7 +37,7 @@ class Database:
                 self.url, connect_timeout=10, autocommit=autocommit, application_name="immich-pipeline"
             )
         except psycopg.OperationalError as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = str(error).strip().splitlines()[0]
             raise UserError(
                 f"cannot reach the database at {self.place} ({reason}): check PIPELINE_DATABASE_URL"
             ) from error

@@ -44,15 +44,22 @@ _LIVE = """
            size, mtime_ns, inode, device
     FROM library.live_asset"""
 
-# A file that came back somewhere else: seen first when, or after, its content was last seen gone.
+# A file that came back somewhere else: seen first when, or after, its content was last seen gone. Of very many equal files a hundred
+# at a time are paired, so that the pairs stay few; the next look pairs the next.
 _RETURNED = """
-    SELECT n.asset_id::text AS new_id, n.owner, n.source_id::text AS source_id, nh.sha256, n.size, n.name, n.folder, n.path,
+    WITH gone AS (
+        SELECT o.*, h.sha256, row_number() OVER (PARTITION BY o.source_id, o.owner, h.sha256 ORDER BY o.real_path, o.asset_id) AS place
+        FROM library.asset o JOIN content.file_hash h ON h.asset_id = o.asset_id AND h.sha256 IS NOT NULL
+        WHERE o.gone_at IS NOT NULL),
+    here AS (
+        SELECT n.*, h.sha256, row_number() OVER (PARTITION BY n.source_id, n.owner, h.sha256 ORDER BY n.real_path, n.asset_id) AS place
+        FROM library.live_asset n JOIN content.file_hash h
+          ON h.asset_id = n.asset_id AND h.size = n.size AND h.mtime_ns = n.mtime_ns AND h.sha256 IS NOT NULL
+        WHERE h.sha256 IN (SELECT sha256 FROM gone) AND n.first_seen_at >= (SELECT min(gone_at) FROM gone))
+    SELECT n.asset_id::text AS new_id, n.owner, n.source_id::text AS source_id, n.sha256, n.size, n.name, n.folder, n.path,
            o.asset_id::text AS old_id, o.name AS old_name, o.folder AS old_folder, o.path AS old_path
-    FROM library.asset o
-    JOIN content.file_hash oh ON oh.asset_id = o.asset_id AND oh.sha256 IS NOT NULL
-    JOIN content.file_hash nh ON nh.sha256 = oh.sha256
-    JOIN library.live_asset n ON n.asset_id = nh.asset_id AND n.size = nh.size AND n.mtime_ns = nh.mtime_ns
-    WHERE o.gone_at IS NOT NULL AND n.owner = o.owner AND n.source_id = o.source_id AND n.first_seen_at >= o.gone_at"""
+    FROM gone o JOIN here n USING (source_id, owner, sha256)
+    WHERE n.first_seen_at >= o.gone_at AND o.place <= 100 AND n.place <= 100"""
 
 _CONTENT_TABLES = ("file_work", "file_hash", "photo_metadata", "perceptual_hash")
 

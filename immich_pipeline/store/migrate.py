@@ -19,13 +19,23 @@ def migrate(database: Database) -> tuple[str | None, str]:
     """Run the migrations that are missing; returns the revision before and after.
 
     Raises:
-        UserError: the database was written by a newer version of this program.
+        UserError: the database was written by a newer version of this program, or its user may not make tables.
     """
     config = Config()
     config.set_main_option("script_location", str(resources.files("immich_pipeline.store") / "migrations"))
     script = ScriptDirectory.from_config(config)
-    head = script.get_current_head() or ""
     engine = sa.create_engine("postgresql+psycopg://", creator=database.connect, poolclass=sa.pool.NullPool)
+    try:
+        return _upgrade(database, engine, config, script)
+    except sa.exc.DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise UserError(
+            f"cannot make the tables in the database at {database.place} ({reason}): its user needs the right to create schemas there"
+        ) from error
+
+
+def _upgrade(database: Database, engine: sa.Engine, config: Config, script: ScriptDirectory) -> tuple[str | None, str]:
+    head = script.get_current_head() or ""
     with database.lock("migrate"), engine.connect() as connection:
         connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {VERSION_SCHEMA}"))
         connection.commit()

@@ -53,6 +53,7 @@ _SETTINGS = {
     "max_wal_senders": "0",
     "log_min_messages": "warning",
     "jit": "off",
+    "max_parallel_workers_per_gather": "0",  # parallel joins want more shared memory than a container has by default
 }
 
 
@@ -93,26 +94,46 @@ def packaged_binaries() -> Path:
 def locate(home: Path) -> Cluster:
     """Say where the cluster of `home` lives, making its folders.
 
-    As root the server runs as another user, who must be able to reach the data. If a parent of `home` is closed to others
-    (as `/root` is), the cluster is put under /var/lib instead; no permission of a folder that is not ours is ever changed.
+    As root the server runs as the cluster's owner, or as a stand-in, who must be able to reach the data. If a parent of `home` is
+    closed to others (as `/root` is), the cluster is put under /var/lib instead; no permission of a folder that is not ours is changed.
     """
     home = home.resolve()
     binaries = packaged_binaries()
     base, user = home, None
     if os.geteuid() == 0:
-        user = _stand_in_user()
         if not _open_to_others(home):
-            base = Path("/var/lib/immich-pipeline") / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-            base.mkdir(parents=True, exist_ok=True)
+            base = _system_folder(hashlib.sha256(os.fsencode(home)).hexdigest()[:16])
         if not _open_to_others(binaries):
             binaries = _copy_of_binaries(binaries)
-    data = base / "postgres"
-    data.mkdir(mode=0o700, exist_ok=True)
-    socket_dir = _socket_dir(base)
-    if user is not None:
-        for folder in (data, socket_dir):
-            shutil.chown(folder, user)
+        user = _owner(base / "postgres") or _stand_in_user()
+    data = _private_folder(base / "postgres", user)
+    socket_dir = _socket_dir(base, user)
     return Cluster(data, socket_dir, binaries, base / "postgres.log", home / "postgres.lock", user)
+
+
+def _owner(data: Path) -> str | None:
+    """Whose cluster this is, when there is one already and it is not root's (PostgreSQL refuses root)."""
+    if not data.exists() or data.stat().st_uid == 0:
+        return None
+    return pwd.getpwuid(data.stat().st_uid).pw_name
+
+
+def _private_folder(folder: Path, user: str | None) -> Path:
+    """A folder that only its owner can open, made if it is missing; one that is there is left as it is."""
+    if not folder.exists():
+        folder.mkdir(mode=0o700)
+        if user is not None:
+            shutil.chown(folder, user)
+    return folder
+
+
+def _system_folder(name: str) -> Path:
+    folder = Path("/var/lib/immich-pipeline") / name
+    for part in (folder.parent, folder):
+        if not part.exists():
+            part.mkdir(parents=True)
+            part.chmod(0o755)  # whatever the umask says: the server's user must get through
+    return folder
 
 
 @contextmanager
@@ -146,10 +167,19 @@ def acquire(cluster: Cluster, lock: IO[str]) -> None:
     with _exclusive_start(cluster):
         fcntl.flock(lock, fcntl.LOCK_SH)
         if not _answers(cluster):
-            _remove_stale_pid_file(cluster)
             _initialise(cluster)
             _start(cluster)
         _create_database(cluster)
+
+
+def restore(home: Path) -> bool:
+    """Start the server of `home` again if it died while we use it; returns whether it had."""
+    cluster = locate(home)
+    if _answers(cluster):
+        return False
+    with _exclusive_start(cluster):
+        _start(cluster)
+    return True
 
 
 def release(cluster: Cluster, lock: IO[str]) -> None:
@@ -208,8 +238,7 @@ def _copy_of_binaries(binaries: Path) -> Path:
     site = install.parent.parent
     copy = Path("/var/lib/immich-pipeline") / f"{install.name}-{int((binaries / 'postgres').stat().st_mtime)}"
     if not copy.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=copy.parent))
+        unfinished = Path(tempfile.mkdtemp(dir=_system_folder("new")))
         for part in (install, install.parent.with_name(f"{install.parent.name}.libs")):
             if part.exists():
                 shutil.copytree(part, unfinished / part.relative_to(site), symlinks=True)
@@ -218,23 +247,18 @@ def _copy_of_binaries(binaries: Path) -> Path:
     return copy / binaries.relative_to(site)
 
 
-def _socket_dir(base: Path) -> Path:
+def _socket_dir(base: Path, user: str | None) -> Path:
     candidate = base / "run"
     if len(os.fsencode(candidate)) > _SOCKET_PATH_LIMIT:
         name = hashlib.sha256(os.fsencode(base)).hexdigest()[:16]
         candidate = Path(tempfile.gettempdir()) / f"immich-pipeline-{os.getuid()}-{name}"
-    candidate.mkdir(mode=0o700, exist_ok=True)
-    if candidate.is_symlink() or candidate.stat().st_uid not in _own_uids():
+    _private_folder(candidate, user)
+    own = {os.geteuid()} | ({pwd.getpwnam(user).pw_uid} if user else set())
+    if candidate.is_symlink() or candidate.stat().st_uid not in own:
         raise UserError(
             f"the folder {candidate} belongs to somebody else: remove it, or set IMMICH_PIPELINE_HOME to a shorter path"
         )
     return candidate
-
-
-def _own_uids() -> set[int]:
-    if os.geteuid() != 0:
-        return {os.geteuid()}
-    return {0, pwd.getpwnam(_stand_in_user()).pw_uid}
 
 
 def _initialise(cluster: Cluster) -> None:
@@ -244,9 +268,7 @@ def _initialise(cluster: Cluster) -> None:
     unfinished = cluster.data.with_name("postgres.new")
     if unfinished.exists():
         shutil.rmtree(unfinished)
-    unfinished.mkdir(mode=0o700)
-    if cluster.user is not None:
-        shutil.chown(unfinished, cluster.user)
+    _private_folder(unfinished, cluster.user)
     options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", f"--username={_SUPERUSER}"]
     _run_initdb(cluster, [*options, "--pgdata", str(unfinished)])
     cluster.data.rmdir()
@@ -269,18 +291,30 @@ def _run_initdb(cluster: Cluster, options: list[str]) -> None:
 
 
 def _start(cluster: Cluster) -> None:
+    """Have the server answer. One that another process is starting or stopping is waited for; a dead one's remains are cleared."""
     deadline = time.monotonic() + _START_SECONDS
-    process = _spawn(cluster)
+    process: subprocess.Popen[bytes] | None = None
+    said = cluster.log.stat().st_size if cluster.log.exists() else 0
     while not _answers(cluster):
-        if process.poll() is not None:
-            reason = _last_words(cluster.log)
-            if "still in use" not in reason or time.monotonic() > deadline:
-                raise UserError(f"the embedded database did not start; its last words in {cluster.log}: {reason}")
-            time.sleep(0.5)  # processes of a killed server are still ending
-            process = _spawn(cluster)
         if time.monotonic() > deadline:
             raise UserError(f"the embedded database is not up after {_START_SECONDS:.0f} s; see {cluster.log}")
+        ended = process is not None and process.poll() is not None
+        if _postmaster(cluster) is None and (process is None or ended):
+            words = _words(cluster.log, said) if ended else []
+            # processes of a killed server may still be ending
+            if ended and not any("still in use" in line for line in words):
+                reason = (words or ["none"])[-1]
+                raise UserError(f"the embedded database did not start; its last words in {cluster.log}: {reason}")
+            _clear_remains(cluster)
+            process = _spawn(cluster)
         time.sleep(0.02)
+
+
+def _clear_remains(cluster: Cluster) -> None:
+    """Collect dead servers of ours, and remove the files that name a dead server's process: its number may be another's by now."""
+    _started[:] = [process for process in _started if process.poll() is None]
+    for left in (cluster.data / "postmaster.pid", cluster.socket_dir / ".s.PGSQL.5432.lock"):
+        left.unlink(missing_ok=True)
 
 
 def _spawn(cluster: Cluster) -> subprocess.Popen[bytes]:
@@ -320,24 +354,25 @@ def _create_database(cluster: Cluster) -> None:
 
 
 def _postmaster(cluster: Cluster) -> psutil.Process | None:
-    """The server process of this cluster, if it lives; a number reused by another program does not count."""
+    """The server process of this cluster, if it lives; a number reused by another program does not count.
+
+    After a crash the pid file may name such a program, and the server would refuse to start for its sake.
+    """
     try:
         first_line = (cluster.data / "postmaster.pid").read_text().split("\n", 1)[0]
         process = psutil.Process(int(first_line))
-        if process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE:
+        works_here = Path(process.cwd()) == cluster.data.resolve()
+        if works_here and process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE:
             return process
-    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
         return None
     return None
 
 
-def _remove_stale_pid_file(cluster: Cluster) -> None:
-    """After a crash the pid file may name a process that is no PostgreSQL: the server would refuse to start."""
-    if _postmaster(cluster) is None:
-        (cluster.data / "postmaster.pid").unlink(missing_ok=True)
-
-
-def _last_words(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    serious = [line for line in lines[-10:] if "FATAL" in line or "PANIC" in line]
-    return (serious or lines or ["none"])[-1]
+def _words(log: Path, start: int) -> list[str]:
+    """What the server has complained of since the log had `start` bytes; that it turned clients away is no complaint."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()
+    serious = [line for line in lines if "FATAL" in line or "PANIC" in line or "could not" in line]
+    return [line for line in serious if "the database system is" not in line]

@@ -36,7 +36,7 @@ def errors(pipeline: Pipeline) -> dict[str, str]:
 
 def test_a_folder_in_duplicates_out(pipeline: Pipeline) -> None:
     done = pipeline.run()
-    assert done.hashed == 10
+    assert done.hashed == 9  # one file is empty
     assert done.failed_batches == 0
     assert groups(pipeline) == {
         ("exact", frozenset({"2024/IMG_0000.jpg", "Backup/IMG_0000.jpg"})),
@@ -179,7 +179,7 @@ def test_a_batch_that_fails_does_not_stop_the_others(pipeline: Pipeline, monkeyp
     assert done.failed_batches == 1
     with pipeline.database.connect() as connection:
         connection.execute("ALTER TABLE content.photo_metadata DROP CONSTRAINT trouble")
-    assert pipeline.run().hashed == 10
+    assert pipeline.run().hashed == 9
 
 
 def test_runs_left_by_a_killed_pass_are_closed(pipeline: Pipeline) -> None:

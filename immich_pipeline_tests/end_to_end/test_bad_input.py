@@ -1,10 +1,12 @@
 """What a user can get wrong gets one line that says what to do, exit code 2, and no traceback."""
 
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from immich_pipeline.store.migrate import migrate
 from immich_pipeline_tests.end_to_end.program import embedded_database, nothing_runs, run
 from immich_pipeline_tests.photos import small_library
 
@@ -86,6 +88,63 @@ def test_a_server_of_ones_own_is_used(tmp_path: Path) -> None:
             assert connection.execute("SELECT count(*) FROM library.live_asset").fetchone() == (10,)
             assert connection.execute("SELECT count(*) > 0 FROM dagster.runs").fetchone() == (True,)
     assert not (tmp_path / "home" / "postgres").exists()
+
+
+def test_a_batch_that_fails_is_said_and_taken_up_by_the_next_run(tmp_path: Path) -> None:
+    home, photos = tmp_path / "home", small_library(tmp_path / "photos")
+    with embedded_database(tmp_path / "elsewhere") as database:
+        settings = {"PIPELINE_DATABASE_URL": database.url}
+        migrate(database)
+        with database.connect() as connection:
+            connection.execute("ALTER TABLE content.file_hash ADD CONSTRAINT trouble CHECK (sha256 IS NULL)")
+        failed = run(home, "run", "--once", "--photos", str(photos), **settings)
+        assert failed.returncode == 2
+        assert "trouble" in failed.stderr
+        assert "10 (a batch failed" in failed.stdout
+        with database.connect() as connection:
+            connection.execute("ALTER TABLE content.file_hash DROP CONSTRAINT trouble")
+        assert "9 files hashed" in run(home, "run", "--once", "--photos", str(photos), **settings).stdout
+
+
+def test_a_database_user_who_may_not_make_tables(tmp_path: Path) -> None:
+    photos = small_library(tmp_path / "photos")
+    with embedded_database(tmp_path / "elsewhere") as database:
+        with database.connect() as connection:
+            connection.execute("CREATE ROLE guest LOGIN")
+        url = database.url.replace("postgres@", "guest@")
+        line = refused(tmp_path / "home", "run", "--once", "--photos", str(photos), PIPELINE_DATABASE_URL=url)
+    assert "right to create schemas" in line
+
+
+def test_the_data_folder_among_the_photos(tmp_path: Path) -> None:
+    photos = small_library(tmp_path / "photos")
+    assert "IMMICH_PIPELINE_HOME" in refused(photos / "data", "run", "--once", "--photos", str(photos))
+    assert run(photos / ".data", "run", "--once", "--photos", str(photos)).returncode == 0
+
+
+def test_a_summary_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    photos = small_library(tmp_path / "photos")
+    target = str(tmp_path / "no" / "summary.json")
+    assert "summary" in refused(tmp_path / "home", "run", "--once", "--photos", str(photos), "--summary", target)
+
+
+def test_any_name_survives_make(tmp_path: Path) -> None:
+    folder = tmp_path / 'it\'s "our" $HOME'
+    makefile = Path(__file__).parents[2] / "Makefile"
+    stand_in = tmp_path / "bin"
+    stand_in.mkdir()
+    (stand_in / "immich-pipeline").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (stand_in / "immich-pipeline").chmod(0o755)
+    arguments = [
+        f"PHOTOS={str(folder).replace('$', '$$')}",
+        "ONCE=0",
+        f"BIN={stand_in}",
+        f"STAMP={stand_in}/immich-pipeline",
+    ]
+    done = subprocess.run(
+        ["make", "-s", "-f", str(makefile), "run", *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["run", "--photos", str(folder)]
 
 
 def test_a_folder_that_is_no_demo_library_is_not_filled(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The program left up: the web UI, and photos taken up by themselves."""
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +42,14 @@ def test_a_photo_copied_into_the_folder_is_in_the_duplicate_groups_within_a_minu
     photos = running.home.parent / "photos"
     shutil.copyfile(photos / "2024" / "IMG_0003.jpg", photos / "arrived.jpg")
     until(lambda: members(running, "arrived.jpg") == 1, 60, "the new photo in a duplicate group")
+
+
+def test_a_database_server_that_dies_is_started_again(running: Running) -> None:
+    cluster = server.locate(running.home)
+    before = int((cluster.data / "postmaster.pid").read_text().split()[0])
+    os.kill(before, signal.SIGKILL)
+    until(lambda: "it was started again" in running.log.read_text(), 60, "the database server again")
+    assert members(running, "arrived.jpg") == 1
 
 
 def test_the_code_location_is_loaded_and_everything_is_switched_on(running: Running) -> None:

@@ -12,6 +12,7 @@ FULL = Summary(
     skipped={"not a photo or video (.txt)": 2},
     hashed=1200,
     unchanged=30,
+    not_done=0,
     rows_changed=4000,
     errors={"empty": 3, "too_large": 1},
     duplicate_groups={"exact": 7},
@@ -39,6 +40,12 @@ def test_the_json_is_for_programs() -> None:
 def test_nothing_to_do_is_said_only_when_nothing_was_done(hashed: int, changed: int, nothing: bool) -> None:
     table = as_table(Summary(**(vars(FULL) | {"hashed": hashed, "rows_changed": changed})))
     assert ("nothing to do" in table) == nothing
+
+
+def test_what_a_failed_batch_left_is_said() -> None:
+    table = as_table(Summary(**(vars(FULL) | {"hashed": 0, "rows_changed": 0, "not_done": 500})))
+    assert "500 (a batch failed" in table
+    assert "nothing to do" not in table
 
 
 def test_an_empty_library_has_a_summary(database: Database, tmp_path: Path) -> None:

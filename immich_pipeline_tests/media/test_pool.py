@@ -18,9 +18,11 @@ import pytest
 from immich_pipeline.media import pool as pool_module
 from immich_pipeline.media import worker
 from immich_pipeline.media.forking import worker_context
-from immich_pipeline.media.measure import FileMeasurement, FileTask, MeasureOptions, measure_file
+from immich_pipeline.media.limits import decoders
+from immich_pipeline.media.measure import FileMeasurement, FileTask, MeasureOptions, format_table, measure_file
 from immich_pipeline.media.pool import MeasurePool, PoolError, available_cores
 from immich_pipeline.media.thumbnail import Thumbnail
+from immich_pipeline.media.warm import warm_up
 from immich_pipeline_tests.media import hostile_work
 from immich_pipeline_tests.media.photos import natural, saved
 
@@ -368,6 +370,13 @@ def test_a_chunk_is_worked_on_in_order_and_leaves_no_alarm() -> None:
     with pytest.raises(ArithmeticError):
         worker.run_chunk(hostile_work.work, tasks("raise-1"), MeasureOptions(), 60.0)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_server_loads_what_workers_need() -> None:
+    format_table.cache_clear()
+    decoders.cache_clear()
+    warm_up()
+    assert format_table.cache_info().currsize == decoders.cache_info().currsize == 1
 
 
 def test_the_environment_of_the_server_is_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:

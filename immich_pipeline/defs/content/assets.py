@@ -36,7 +36,6 @@ def _spec(name: str, code_version: str, schema: Mapping[str, pl.DataType], descr
     can_subset=True,
     pool="file_io",
     backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-    retry_policy=dg.RetryPolicy(max_retries=1, delay=10),
     specs=[
         _spec(
             "file_hashes",
@@ -78,6 +77,7 @@ def file_contents(context: dg.AssetExecutionContext, pipeline: PipelineResource)
 def _numbers(outcome: BatchOutcome) -> dict[str, Any]:
     return {
         "files": outcome.files,
+        "hashed": outcome.hashed,
         "bytes": outcome.bytes,
         "rows_changed": outcome.changes.total,
         "files_per_second": round(outcome.files / max(outcome.seconds, 1e-6), 1),

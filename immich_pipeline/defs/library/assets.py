@@ -12,7 +12,7 @@ from immich_pipeline.errors import UserError
 from immich_pipeline.progress import logger
 from immich_pipeline.sources.library import open_library
 from immich_pipeline.sources.snapshot import take_snapshot
-from immich_pipeline.store.batches import MOST_ATTEMPTS, plan_batches
+from immich_pipeline.store.batches import MOST_ATTEMPTS, forget_attempts, plan_batches
 from immich_pipeline.store.library import activate_sources
 
 
@@ -71,7 +71,9 @@ def ingest_batches(
     stays open and is taken up again.
     """
     database = pipeline.database()
-    with database.frames() as frames:
+    with database.lock("planning batches"), database.frames() as frames:
+        if config.retry_failures:
+            forget_attempts(frames)
         plan = plan_batches(
             frames,
             versions(),
