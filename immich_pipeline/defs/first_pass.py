@@ -19,10 +19,11 @@ from dagster import DagsterRunStatus
 from immich_pipeline.config import Settings
 from immich_pipeline.defs.jobs import CONTENT_STEP
 from immich_pipeline.defs.resources import PipelineResource
-from immich_pipeline.defs.whole_library import all_current
 from immich_pipeline.errors import UserError
 from immich_pipeline.launch.processes import MARK, begun_file
+from immich_pipeline.media.measure import peak_rss_mb
 from immich_pipeline.progress import logger, speak_on_stderr
+from immich_pipeline.sources.whole_library import all_current
 from immich_pipeline.store.batches import SENSORS_WAIT, unfinished_batches
 from immich_pipeline.store.database import Database
 
@@ -136,13 +137,6 @@ def close_orphaned_runs(instance: dg.DagsterInstance) -> int:
     return len(orphans)
 
 
-def _peak_mb() -> float:
-    import resource  # noqa: PLC0415 - not on every platform
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
-
-
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -165,7 +159,7 @@ def main(result: Path) -> int:
             "the pass failed: %s (details: %s)", str(error).strip().splitlines()[0] or type(error).__name__, details
         )
         return 1
-    done.peak_mb = max(done.peak_mb, _peak_mb())
+    done.peak_mb = max(done.peak_mb, peak_rss_mb())
     result.write_text(json.dumps(asdict(done)))
     return 0
 

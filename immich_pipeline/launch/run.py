@@ -24,6 +24,8 @@ from immich_pipeline.config import Settings, as_environment
 from immich_pipeline.errors import UserError
 from immich_pipeline.launch.processes import MARK, Child, begun_file, end, revive, start_all, sweep
 from immich_pipeline.launch.summary import as_table, summarise
+from immich_pipeline.media.measure import peak_rss_mb
+from immich_pipeline.sources.idle import nothing_to_do
 from immich_pipeline.sources.library import open_library
 from immich_pipeline.store import server
 from immich_pipeline.store.database import Database
@@ -68,7 +70,10 @@ def run(settings: Settings, options: RunOptions) -> None:
         environment = _environment(settings, database)
         children = [] if options.once else _dagster(settings, environment, stack)
         watch = partial(_look_after, settings, children)
-        work = _first_pass(settings, environment, children, watch)
+        if options.once and nothing_to_do(database, library, settings):
+            work: dict[str, Any] = {"hashed": 0, "rows_changed": 0, "peak_mb": peak_rss_mb()}
+        else:
+            work = _first_pass(settings, environment, children, watch)
         summary = summarise(
             database, work, report=settings.reports / "duplicates.html", seconds=time.monotonic() - began
         )

@@ -11,6 +11,7 @@ from immich_pipeline.store.frames import Frames
 
 SMALLEST, LARGEST, BATCHES_WANTED = 500, 20_000, 200
 MOST_ATTEMPTS = 3
+_AGAIN_AND_AGAIN = 1_000
 SENSORS_WAIT = "sensors wait"
 """Held while a pass works on the batches one after the other: sensors wait."""
 TRANSIENT = ("missing", "unreadable", "io_error", "changed_while_reading")
@@ -106,6 +107,14 @@ def plan_batches(
             )
     open_keys = open_batches(frames)
     return Plan(pending=count, assigned=count, new_batches=tuple(keys), open_batches=tuple(open_keys))
+
+
+def any_work(frames: Frames, versions: ContentVersions, *, cured: Sequence[str]) -> bool:
+    """Whether a batch is open, or a file's current content has no current result (passing failures are to be tried again)."""
+    if open_batches(frames):
+        return True
+    parameters = (*vars(versions).values(), list(TRANSIENT), _AGAIN_AND_AGAIN, list(cured))
+    return bool(frames.scalar(f"SELECT EXISTS (SELECT 1 FROM library.live_asset a WHERE {_PENDING})", *parameters))
 
 
 def _free_keys(frames: Frames, now: datetime, count: int) -> list[str]:

@@ -92,6 +92,15 @@ def known_assets(frames: Frames, source_id: str) -> pl.DataFrame:
     return frames.read(_KNOWN, source_id)
 
 
+def known_sidecars(frames: Frames, source_id: str) -> pl.DataFrame:
+    """The sidecars of a source: real_path, size, mtime_ns, media_path (of the asset each belongs to), rule."""
+    return frames.read(
+        "SELECT c.real_path, c.size, c.mtime_ns, a.real_path AS media_path, c.rule FROM library.sidecar c "
+        "LEFT JOIN library.asset a USING (asset_id) WHERE c.source_id = $1::uuid",
+        source_id,
+    )
+
+
 def live_assets(frames: Frames) -> pl.DataFrame:
     """The assets of the library as it is now."""
     return frames.read(_LIVE)

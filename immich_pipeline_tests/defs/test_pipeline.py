@@ -8,7 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from immich_pipeline.config import load_settings
 from immich_pipeline.errors import UserError
+from immich_pipeline.sources.idle import nothing_to_do
+from immich_pipeline.sources.library import open_library
 from immich_pipeline_tests.defs.conftest import Pipeline
 from immich_pipeline_tests.photos import save_jpeg, scene
 
@@ -55,6 +58,39 @@ def test_the_second_run_does_and_changes_nothing(pipeline: Pipeline) -> None:
     done = pipeline.run()
     assert (done.hashed, done.rows_changed) == (0, 0)
     assert pipeline.rows_as_written() == before
+
+
+def idle(pipeline: Pipeline) -> bool:
+    settings = load_settings()
+    return nothing_to_do(pipeline.database, open_library(settings), settings)
+
+
+def test_whether_there_is_anything_to_do_is_known_beforehand(pipeline: Pipeline) -> None:
+    assert not idle(pipeline)
+    pipeline.run()
+    assert idle(pipeline)
+    photo = pipeline.photos / "2024" / "IMG_0003.jpg"
+    photo.write_bytes(photo.read_bytes() + b"edited in place")  # no folder's time tells
+    assert not idle(pipeline)
+    pipeline.run()
+    assert idle(pipeline)
+    (pipeline.photos / "2024" / "IMG_0003.jpg.xmp").write_text("<x/>")
+    assert not idle(pipeline)
+    pipeline.run()
+    (pipeline.photos / "2024" / "IMG_0003.jpg.xmp").write_text("<x>2</x>")
+    assert not idle(pipeline)
+    pipeline.run()
+    assert idle(pipeline)
+    (pipeline.photos.parent / "home" / "reports" / "duplicates.html").unlink()
+    assert not idle(pipeline)
+    pipeline.run()
+    with pipeline.database.connect() as connection:
+        connection.execute("UPDATE pipeline.ingest_batch SET completed_at = NULL")
+    assert not idle(pipeline)
+    pipeline.run()
+    with pipeline.database.connect() as connection:
+        connection.execute("UPDATE content.file_hash SET code_version = '0' WHERE sha256 IS NULL")
+    assert not idle(pipeline)
 
 
 def test_exactly_the_files_that_changed_are_worked_on(pipeline: Pipeline) -> None:

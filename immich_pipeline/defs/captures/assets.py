@@ -6,9 +6,9 @@ import polars as pl
 from immich_pipeline.defs.automation import WHEN_INPUTS_CHANGE
 from immich_pipeline.defs.metadata import changed, column_schema, markdown_table
 from immich_pipeline.defs.resources import PipelineResource
-from immich_pipeline.defs.whole_library import WHOLE_LIBRARY, inputs_of
 from immich_pipeline.grouping.captures import group_captures
 from immich_pipeline.grouping.schema import CAPTURE_SCHEMA
+from immich_pipeline.sources.whole_library import WHOLE_LIBRARY, inputs_of
 from immich_pipeline.store import derived, state
 from immich_pipeline.store.frames import Changes
 from immich_pipeline.store.library import live_assets

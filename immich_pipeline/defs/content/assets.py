@@ -10,9 +10,9 @@ from immich_pipeline.defs.jobs import CONTENT_STEP
 from immich_pipeline.defs.metadata import column_schema, counts_table, thumbnails_table
 from immich_pipeline.defs.partitions import ingest_batches
 from immich_pipeline.defs.resources import PipelineResource
-from immich_pipeline.defs.versions import FILE_HASHES, PERCEPTUAL_HASHES, PHOTO_METADATA, cured_kinds, versions
 from immich_pipeline.sources.ingest import BatchOutcome, Work, measure_batch, measure_options
 from immich_pipeline.sources.report import batch_samples
+from immich_pipeline.sources.versions import FILE_HASHES, PERCEPTUAL_HASHES, PHOTO_METADATA, cured_kinds, versions
 from immich_pipeline.store.content import FILE_HASH_SCHEMA, PERCEPTUAL_HASH_SCHEMA, PHOTO_METADATA_SCHEMA
 
 

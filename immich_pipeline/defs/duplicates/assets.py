@@ -13,8 +13,8 @@ from immich_pipeline.dedup.verify import verify
 from immich_pipeline.defs.automation import WHEN_INPUTS_CHANGE
 from immich_pipeline.defs.metadata import changed, column_schema, markdown_table, picture, thumbnails_table
 from immich_pipeline.defs.resources import PipelineResource
-from immich_pipeline.defs.whole_library import WHOLE_LIBRARY, inputs_of
 from immich_pipeline.sources.report import all_facts, write_report
+from immich_pipeline.sources.whole_library import WHOLE_LIBRARY, inputs_of
 from immich_pipeline.store import derived, state
 from immich_pipeline.store.frames import Changes
 

@@ -7,11 +7,11 @@ import dagster as dg
 from immich_pipeline.defs.metadata import changed, counts_table
 from immich_pipeline.defs.partitions import ingest_batches as ingest_batches_def
 from immich_pipeline.defs.resources import PipelineResource
-from immich_pipeline.defs.versions import cured_kinds, versions
 from immich_pipeline.errors import UserError
 from immich_pipeline.progress import logger
 from immich_pipeline.sources.library import open_library
 from immich_pipeline.sources.snapshot import take_snapshot
+from immich_pipeline.sources.versions import cured_kinds, versions
 from immich_pipeline.store.batches import MOST_ATTEMPTS, forget_attempts, plan_batches
 from immich_pipeline.store.library import activate_sources
 
