@@ -41,7 +41,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/mypy --strict -p immich_pipeline.media -p immich_pipeline.grouping -p immich_pipeline.dedup
 	$(BIN)/lint-imports
-	DAGSTER_HOME= $(BIN)/dagster definitions validate
+	DAGSTER_HOME= $(BIN)/dagster definitions validate -w workspace.yaml
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
