@@ -11,7 +11,8 @@ from immich_pipeline.store.frames import Frames
 
 SMALLEST, LARGEST, BATCHES_WANTED = 500, 20_000, 200
 MOST_ATTEMPTS = 3
-_AGAIN_AND_AGAIN = 1_000
+AGAIN_AND_AGAIN = 1_000
+"""Attempts that no file reaches: for when passing failures are to be tried again whatever happened before."""
 SENSORS_WAIT = "sensors wait"
 """Held while a pass works on the batches one after the other: sensors wait."""
 TRANSIENT = ("missing", "unreadable", "io_error", "changed_while_reading")
@@ -113,7 +114,7 @@ def any_work(frames: Frames, versions: ContentVersions, *, cured: Sequence[str])
     """Whether a batch is open, or a file's current content has no current result (passing failures are to be tried again)."""
     if open_batches(frames):
         return True
-    parameters = (*vars(versions).values(), list(TRANSIENT), _AGAIN_AND_AGAIN, list(cured))
+    parameters = (*vars(versions).values(), list(TRANSIENT), AGAIN_AND_AGAIN, list(cured))
     return bool(frames.scalar(f"SELECT EXISTS (SELECT 1 FROM library.live_asset a WHERE {_PENDING})", *parameters))
 
 

@@ -12,7 +12,7 @@ from immich_pipeline.progress import logger
 from immich_pipeline.sources.library import open_library
 from immich_pipeline.sources.snapshot import take_snapshot
 from immich_pipeline.sources.versions import cured_kinds, versions
-from immich_pipeline.store.batches import MOST_ATTEMPTS, forget_attempts, plan_batches
+from immich_pipeline.store.batches import AGAIN_AND_AGAIN, MOST_ATTEMPTS, forget_attempts, plan_batches
 from immich_pipeline.store.library import activate_sources
 
 
@@ -79,7 +79,7 @@ def ingest_batches(
             versions(),
             cured=cured_kinds(),
             now=datetime.now(UTC),
-            most_attempts=1_000 if config.retry_failures else MOST_ATTEMPTS,
+            most_attempts=AGAIN_AND_AGAIN if config.retry_failures else MOST_ATTEMPTS,
         )
     known = set(context.instance.get_dynamic_partitions(str(ingest_batches_def.name)))
     missing = [key for key in plan.open_batches if key not in known]
