@@ -14,6 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from immich_pipeline.errors import UserError
+from immich_pipeline.immich.secrets import Place, resolve, with_environment
+from immich_pipeline.immich.settings import ImmichSettings
 
 CONFIG_NAME = "immich-pipeline.yaml"
 
@@ -69,6 +71,7 @@ class Settings(BaseModel):
         default=8, ge=0, le=16, description="Hamming distance of 64-bit hashes up to which pairs are looked at"
     )
     formats: Path | None = Field(default=None, description="TOML file with further file formats")
+    immich: ImmichSettings | None = Field(default=None, description="an Immich server to look after")
 
     @field_validator("home", "photos", "formats")
     @classmethod
@@ -76,9 +79,15 @@ class Settings(BaseModel):
         return None if value is None else value.expanduser().absolute()
 
     @property
-    def library_root(self) -> Path:
-        """The folder of photos that this run looks after."""
-        return self.photos or self.demo_library
+    def folder(self) -> Path | None:
+        """The folder of photos that this run looks after; the demo library when nothing else is named."""
+        return self.photos or (None if self.immich else self.demo_library)
+
+    @property
+    def library_name(self) -> str:
+        """What people call the library: its folder, its server, or both."""
+        server = self.immich and (self.immich.url or "Immich's database")
+        return " and ".join(str(part) for part in (self.folder, server) if part)
 
     @property
     def demo_library(self) -> Path:
@@ -102,11 +111,18 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     for variable, name in ENVIRONMENT.items():
         if environment.get(variable):
             values[name] = environment[variable]
-            places[name] = variable
+            places[(name,)] = variable
+    immich, secret_problems = resolve(with_environment(values.pop("immich", None), environment), environment)
+    if immich is not None:
+        values["immich"] = immich
+    problems = [f"{_place(('immich', *place), places)}: {problem}" for place, problem in secret_problems]
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
-        raise UserError("; ".join(_problem(detail, places) for detail in error.errors())) from None
+        problems += [_problem(detail, places) for detail in error.errors()]
+    if problems:
+        raise UserError("; ".join(problems))
+    return settings
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
@@ -115,17 +131,42 @@ def as_environment(settings: Settings) -> dict[str, str]:
     return {variable: str(value) for variable, value in named.items() if value is not None}
 
 
-def _problem(detail: Any, places: Mapping[str, str]) -> str:
-    name = str(detail["loc"][0]) if detail["loc"] else ""
-    place = places.get(name, name)
+def _problem(detail: Any, places: Mapping[Place, str]) -> str:
+    location: Place = detail["loc"]
+    place, name = _place(location, places), ".".join(str(part) for part in location)
     if detail["type"] == "extra_forbidden":
-        return f"{place}: unknown setting '{name}' (known: {', '.join(sorted(Settings.model_fields))})"
-    given = "" if name == "database_url" else f", not {detail['input']!r}"
+        known = f" (known: {', '.join(sorted(Settings.model_fields))})" if len(location) == 1 else ""
+        return f"{place}: unknown setting '{name}'{known}"
+    secret = name == "database_url" or isinstance(detail["input"], dict | list)
+    given = "" if secret or name.endswith(("api_key", "database_url")) else f", not {detail['input']!r}"
     return f"{place}: {detail['msg'].removeprefix('Input ').removeprefix('Value error, ')}{given}"
 
 
-def _from_file(environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    path = _config_file(environment)
+def _place(location: Place, places: Mapping[Place, str]) -> str:
+    """Where a setting stands: the file and line of it, or of the nearest thing round it; else its name."""
+    for length in range(len(location), 0, -1):
+        if location[:length] in places:
+            return places[location[:length]]
+    return ".".join(str(part) for part in location)
+
+
+def _places(node: yaml.Node, path: Path, location: Place = ()) -> dict[Place, str]:
+    """The line of every setting below a node."""
+    found: dict[Place, str] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*location, str(key.value))
+            found[here] = f"{path}, line {key.start_mark.line + 1}"
+            found |= _places(value, path, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            found[(*location, number)] = f"{path}, line {value.start_mark.line + 1}"
+            found |= _places(value, path, (*location, number))
+    return found
+
+
+def _from_file(environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[Place, str]]:
+    path = config_file(environment)
     if path is None:
         return {}, {}
     try:
@@ -141,11 +182,11 @@ def _from_file(environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str
         return {}, {}
     if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
         raise UserError(f"{path}: must be a list of 'name: value' lines")
-    places = {str(key.value): f"{path}, line {key.start_mark.line + 1}" for key, _ in node.value}
-    return {str(key): value for key, value in values.items()}, places
+    return {str(key): value for key, value in values.items()}, _places(node, path)
 
 
-def _config_file(environment: Mapping[str, str]) -> Path | None:
+def config_file(environment: Mapping[str, str]) -> Path | None:
+    """The configuration file that counts, if there is one."""
     named = environment.get("IMMICH_PIPELINE_CONFIG")
     if named:
         return Path(named).expanduser()

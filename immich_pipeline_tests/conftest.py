@@ -11,6 +11,8 @@ from immich_pipeline.store import server
 from immich_pipeline.store.database import Database
 from immich_pipeline.store.frames import close_idle
 from immich_pipeline.store.migrate import migrate
+from immich_pipeline_tests.immich_db.fixtures import make_immich_database  # noqa: F401
+from immich_pipeline_tests.immich_stub.fixtures import immich_server  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,64 @@
+"""The server, the account and its key, and external libraries."""
+
+from immich_pipeline_tests.immich_stub.calls import Answer, Call, State, answers
+from immich_pipeline_tests.immich_stub.render import key_json, own_account_json
+from immich_pipeline_tests.immich_stub.times import instant
+from immich_pipeline_tests.immich_world import START
+
+
+@answers("GET /server/ping")
+def ping(_state: State, _call: Call) -> Answer:
+    return Answer(body={"res": "pong"})
+
+
+@answers("GET /server/version")
+def version(state: State, _call: Call) -> Answer:
+    major, minor, patch = (int(part) for part in state.world.version.split("-")[0].split("."))
+    body: dict[str, int | None] = {"major": major, "minor": minor, "patch": patch}
+    return Answer(body=body if state.v2 else body | {"prerelease": None})
+
+
+@answers("GET /server/about")
+def about(state: State, _call: Call) -> Answer:
+    name = f"v{state.world.version}"
+    body = {
+        "version": name,
+        "versionUrl": f"https://github.com/immich-app/immich/releases/tag/{name}",
+        "licensed": False,
+        "nodejs": "v24.21.0",
+        "exiftool": "13.59",
+        "ffmpeg": "5.1.9",
+        "libvips": "8.17.3",
+        "imagemagick": "",
+    }
+    return Answer(body=body)
+
+
+@answers("GET /users/me")
+def me(state: State, call: Call) -> Answer:
+    return Answer(body=own_account_json(state, call.user))
+
+
+@answers("GET /api-keys/me")
+def key(state: State, call: Call) -> Answer:
+    return Answer(body=key_json(state.world.keys[call.secret]))
+
+
+@answers("GET /libraries")
+def libraries(state: State, _call: Call) -> Answer:
+    assets = state.world.assets.values()
+    body = [
+        {
+            "id": library.id,
+            "ownerId": library.owner_id,
+            "name": library.name,
+            "createdAt": instant(START),
+            "updatedAt": instant(START),
+            "refreshedAt": None,
+            "assetCount": sum(a.library_id == library.id and a.deleted_at is None for a in assets),
+            "importPaths": list(library.import_paths),
+            "exclusionPatterns": [],
+        }
+        for library in state.world.libraries.values()
+    ]
+    return Answer(body=body)
