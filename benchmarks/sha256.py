@@ -1,4 +1,4 @@
-"""Content hashing per core: our streamed SHA-256 beside the sha256sum command, over the same files in the same run.
+"""Content hashing per core: SHA-256 and SHA-1 in one pass, beside the sha256sum command over the same files in the same run.
 
     python -m benchmarks.sha256 --n 100
 
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.report import arguments, best_of, progress, report
-from immich_pipeline.media.hashing import sha256_of
+from immich_pipeline.media.hashing import digests_of
 
 FILE_BYTES = 4_000_000  # a 12-megapixel JPEG
 ROUNDS = 5
@@ -33,7 +33,7 @@ def ours(files: list[Path]) -> list[str]:
     digests = []
     for file in files:
         with file.open("rb") as fh:
-            digests.append(sha256_of(fh).hex())
+            digests.append(digests_of(fh).sha256.hex())
     return digests
 
 

@@ -1,4 +1,4 @@
-"""The command line: `immich-pipeline run | demo-library`."""
+"""The command line: `immich-pipeline run | doctor | demo-library`."""
 
 import os
 import sys
@@ -49,6 +49,25 @@ def run(*, photos: Path | None, home: Path | None, port: int | None, once: bool,
     from immich_pipeline.launch.run import run as run_pipeline  # noqa: PLC0415
 
     run_pipeline(_settings(photos=photos, home=home, port=port), RunOptions(once=once, summary=summary))
+
+
+@main.command()
+@click.option("--home", type=click.Path(path_type=Path), help="Data folder: database, reports, logs.")
+@click.option("--json", "as_document", is_flag=True, help="Write the findings as JSON.")
+def doctor(*, home: Path | None, as_document: bool) -> None:
+    """Look at settings, folders, server, keys, database and mounts, and say what will work; nothing is changed.
+
+    Exit code 0: everything that is configured works. 1: something will not. 2: nothing can.
+    """
+    from immich_pipeline.sources import doctor as visit  # noqa: PLC0415 - keeps `--help` fast
+
+    try:
+        report = visit.run_doctor(_settings(home=home))
+    except UserError as error:  # the visit itself raises none: the settings cannot be used
+        report = visit.settings_report(error)
+    click.echo(visit.as_json(report) if as_document else visit.as_table(report))
+    sys.stdout.flush()
+    sys.exit(report.exit_code)
 
 
 @main.command("demo-library")

@@ -17,13 +17,13 @@ def exact_pairs(files: pl.DataFrame) -> pl.DataFrame:
     k copies make k - 1 pairs, not k²/2. Empty files are left out: they hold no picture to have twice.
 
     Args:
-        files: ``asset_id``, ``owner`` (String), ``sha256`` (Binary, null where unread), ``size`` (Int64).
+        files: ``asset_id``, ``owner`` (String), ``content`` (Binary, null where unread), ``size`` (Int64).
 
     Returns:
         ``CANDIDATE_SCHEMA`` with kind "exact" and distance 0, sorted by owner, left_id, right_id.
     """
-    read = files.filter(pl.col("sha256").is_not_null(), pl.col("size") > 0)
-    centre = pl.col("asset_id").min().over("owner", "sha256")
+    read = files.filter(pl.col("content").is_not_null(), pl.col("size") > 0)
+    centre = pl.col("asset_id").min().over("owner", "content")
     pairs = read.with_columns(left_id=centre).filter(pl.col("left_id") != pl.col("asset_id"))
     return _as_candidates(pairs.rename({"asset_id": "right_id"}).with_columns(distance=0), "exact")
 
@@ -37,7 +37,7 @@ def near_candidates(
     only the one with the smallest id takes part, since ``exact_pairs`` has the others.
 
     Args:
-        facts: ``asset_id``, ``owner`` (String), ``sha256`` (Binary), ``phash`` (Int64), ``usable`` (Boolean).
+        facts: ``asset_id``, ``owner`` (String), ``content`` (Binary), ``phash`` (Int64), ``usable`` (Boolean).
         radius: Hamming distance, inclusive.
         new_ids: When given, only pairs with at least one of these assets.
 
@@ -48,7 +48,7 @@ def near_candidates(
         ValueError: As :func:`near_pairs`.
     """
     usable = facts.filter(pl.col("usable").fill_null(value=False), pl.col("phash").is_not_null())
-    own = pl.coalesce("sha256", pl.col("asset_id").cast(pl.Binary))
+    own = pl.coalesce("content", pl.col("asset_id").cast(pl.Binary))
     usable = usable.filter(pl.col("asset_id") == pl.col("asset_id").min().over("owner", own))
     found = [pl.DataFrame(schema=CANDIDATE_SCHEMA)]
     for part in usable.select("owner", "phash", id="asset_id").partition_by("owner"):

@@ -14,6 +14,7 @@ FACTS_SCHEMA: dict[str, pl.DataType] = {
     "mtime_ns": pl.Int64(),
     "inode": pl.Int64(),
     "sha256": pl.Binary(),
+    "content": pl.Binary(),
     "taken_at": pl.Datetime("us", "UTC"),
     "taken_at_local": pl.Datetime("us"),
     "subsec": pl.String(),

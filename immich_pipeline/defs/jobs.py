@@ -5,10 +5,19 @@ import dagster as dg
 CONTENT_STEP = "file_contents"
 """The step that reads files; its three assets report the same numbers."""
 
+SET_UP_CHECK = "everything_configured_works"
+_SET_UP = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("library_snapshot"), SET_UP_CHECK))
+
 snapshot_library = dg.define_asset_job(
     "snapshot_library",
-    selection=dg.AssetSelection.assets("library_snapshot", "ingest_batches"),
+    selection=dg.AssetSelection.assets("library_snapshot", "ingest_batches") - _SET_UP,
     description="Scan the library, write what differs, and plan the work on new and changed files.",
+)
+
+examine_set_up = dg.define_asset_job(
+    "examine_set_up",
+    selection=_SET_UP,
+    description="Look at folders, server, keys, database and mounts, and say what will work: as `immich-pipeline doctor`.",
 )
 
 measure_batch = dg.define_asset_job(

@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from immich_pipeline.config import Settings, as_environment
+from immich_pipeline.config import Settings, as_environment, config_file
 from immich_pipeline.errors import UserError
 from immich_pipeline.launch.processes import MARK, Child, begun_file, end, revive, start_all, sweep
 from immich_pipeline.launch.summary import as_table, summarise
@@ -66,7 +66,7 @@ def run(settings: Settings, options: RunOptions) -> None:
         stack.callback(sweep, settings.home)
         database = Database(settings.database_url or stack.enter_context(server.running(settings.home)))
         migrate(database)
-        activate_sources(database, [library.row])
+        activate_sources(database, library.rows)
         environment = _environment(settings, database)
         children = [] if options.once else _dagster(settings, environment, stack)
         watch = partial(_look_after, settings, children)
@@ -99,6 +99,7 @@ def _environment(settings: Settings, database: Database) -> dict[str, str]:
         **os.environ,
         **as_environment(settings),
         MARK: str(settings.home),
+        **({"IMMICH_PIPELINE_CONFIG": str(path.absolute())} if (path := config_file(os.environ)) else {}),
         "PIPELINE_DATABASE_URL": database.url,
         "IMMICH_PIPELINE_DAGSTER_URL": dagster_url(database.url),
         "DAGSTER_HOME": str(dagster_home),

@@ -20,7 +20,7 @@ _ERRORS = """
     GROUP BY 1 ORDER BY 2 DESC, 1"""
 
 _STATE = """
-    SELECT count(h.asset_id) AS tried, count(h.sha256) AS read
+    SELECT count(h.asset_id) AS tried, count(coalesce(h.sha256, h.sha1)) AS read
     FROM library.live_asset a JOIN content.file_hash h ON h.asset_id = a.asset_id AND h.size = a.size AND h.mtime_ns = a.mtime_ns"""
 
 _SKIPPED = """

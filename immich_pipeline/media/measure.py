@@ -6,7 +6,6 @@ becomes a reason in the result.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import resource
@@ -20,7 +19,7 @@ from typing import BinaryIO
 from immich_pipeline.media.decode import Picture, decode_gray, decoding
 from immich_pipeline.media.exif import read_metadata
 from immich_pipeline.media.formats import HEAD_BYTES, Detected, Format, FormatTable, detect
-from immich_pipeline.media.hashing import sha256_of
+from immich_pipeline.media.hashing import Digests, digests_of
 from immich_pipeline.media.metadata import PhotoMetadata
 from immich_pipeline.media.opening import open_regular, reading_error
 from immich_pipeline.media.phash import perceptual_hashes
@@ -57,7 +56,7 @@ class MeasureOptions:
     Attributes:
         worker_memory_mb: memory one worker process may add to what it has at its start, in MB.
         formats_extra: a file that extends the format table.
-        hash: compute the SHA-256.
+        hash: compute SHA-256 and SHA-1.
         metadata: read EXIF.
         pictures: compute the perceptual hashes.
     """
@@ -79,6 +78,7 @@ class FileMeasurement:
         mtime_ns: modification time of the file that was read.
         inode: of the file that was read.
         sha256: 32 bytes.
+        sha1: 20 bytes.
         format: detected format's name, e.g. "jpeg".
         format_mismatch: a sentence when name and content disagree.
         metadata: EXIF.
@@ -102,6 +102,7 @@ class FileMeasurement:
     mtime_ns: int | None = None
     inode: int | None = None
     sha256: bytes | None = None
+    sha1: bytes | None = None
     format: str | None = None
     format_mismatch: str | None = None
     metadata: PhotoMetadata | None = None
@@ -160,7 +161,7 @@ def measure_file(task: FileTask, options: MeasureOptions) -> FileMeasurement:
 def _measure_open(task: FileTask, options: MeasureOptions, fh: BinaryIO, status: os.stat_result) -> FileMeasurement:
     if status.st_size == 0:
         raise MediaError("empty", "the file is empty (0 bytes)")
-    digest, source = _read(fh, status.st_size, options.hash)
+    digests, source = _read(fh, status.st_size, options.hash)
     source.seek(0)
     detected = detect(source.read(HEAD_BYTES), task.extension, format_table(options.formats_extra))
     measurement = FileMeasurement(
@@ -168,7 +169,8 @@ def _measure_open(task: FileTask, options: MeasureOptions, fh: BinaryIO, status:
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,
         inode=status.st_ino,
-        sha256=digest,
+        sha256=digests.sha256 if digests else None,
+        sha1=digests.sha1 if digests else None,
         format=detected.format.name if detected.format else None,
         format_mismatch=detected.mismatch,
     )
@@ -182,12 +184,12 @@ def _measure_open(task: FileTask, options: MeasureOptions, fh: BinaryIO, status:
     return measurement
 
 
-def _read(fh: BinaryIO, size: int, wanted: bool) -> tuple[bytes | None, BinaryIO]:
-    """The content hash if wanted, and something to read the content from again: memory, unless the file is large."""
+def _read(fh: BinaryIO, size: int, wanted: bool) -> tuple[Digests | None, BinaryIO]:
+    """The content hashes if wanted, and something to read the content from again: memory, unless the file is large."""
     if size > IN_MEMORY_BYTES:
-        return (sha256_of(fh) if wanted else None), fh
+        return (digests_of(fh) if wanted else None), fh
     content = fh.read()
-    return (hashlib.sha256(content).digest() if wanted else None), io.BytesIO(content)
+    return (digests_of(io.BytesIO(content)) if wanted else None), io.BytesIO(content)
 
 
 def _look_inside(

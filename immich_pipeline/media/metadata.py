@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-TimeSource = Literal["exif_original", "exif_digitized", "xmp", "quicktime", "ciff", "gps", "exif_modified"]
+TimeSource = Literal["exif_original", "exif_digitized", "xmp", "quicktime", "ciff", "gps", "exif_modified", "server"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import polars as pl
 
 from immich_pipeline.config import Settings
 from immich_pipeline.progress import Progress
-from immich_pipeline.sources.library import Library
+from immich_pipeline.sources.immich.watch import server_news
+from immich_pipeline.sources.library import Folder, Library
 from immich_pipeline.sources.protocol import Scan
 from immich_pipeline.sources.reconcile import reconcile
 from immich_pipeline.sources.versions import cured_kinds, versions
@@ -28,14 +29,20 @@ def nothing_to_do(database: Database, library: Library, settings: Settings) -> b
             return False
     if not all_current(database, settings):
         return False
+    if library.folder and not _folder_unchanged(database, library.folder):
+        return False
+    return library.server is None or server_news(database, library.server) is None
+
+
+def _folder_unchanged(database: Database, folder: Folder) -> bool:
     folders = folder_times(database)
     if folders.is_empty() or look_for_changes(folders, seconds=_LOOK_SECONDS).changed:
         return False
-    return _as_it_was(database, library, library.source.scan(Progress("looking for changes").at))
+    return _as_it_was(database, folder, folder.source.scan(Progress("looking for changes").at))
 
 
-def _as_it_was(database: Database, library: Library, scan: Scan) -> bool:
-    source_id = library.source.source_id
+def _as_it_was(database: Database, folder: Folder, scan: Scan) -> bool:
+    source_id = folder.source.source_id
     with database.frames() as frames:
         known, sidecars = known_assets(frames, source_id), known_sidecars(frames, source_id)
     found = reconcile(known, scan.files, source_id, scan.unreadable_folders)

@@ -13,11 +13,14 @@ from immich_pipeline.config import Settings
 from immich_pipeline.media.measure import FileMeasurement, FileTask, MeasureOptions
 from immich_pipeline.media.pool import MeasurePool
 from immich_pipeline.progress import Progress, logger
+from immich_pipeline.sources.immich.originals import Originals, split_mounted
+from immich_pipeline.sources.immich.remote import measure_remote
 from immich_pipeline.sources.returns import adopt_returned
 from immich_pipeline.store.batches import ContentVersions, batch_tasks, begin_batch, complete_batch
 from immich_pipeline.store.content import write_measurements
 from immich_pipeline.store.database import Database
 from immich_pipeline.store.frames import Changes
+from immich_pipeline.store.immich import records_of
 from immich_pipeline.store.library import mark_unsettled
 
 _CHUNK_FILES = 512
@@ -71,14 +74,12 @@ def measure_batch(database: Database, batch_key: str, settings: Settings, work: 
         begin_batch(database, batch_key)
         with database.frames() as frames:
             tasks = batch_tasks(frames, batch_key, work.versions, cured=work.cured)
+            records = records_of(frames, tasks.filter(pl.col("source_kind") != "folder")["asset_id"].to_list())
         if tasks.height:
             progress = Progress(f"batch {batch_key}", tasks.height)
-            with MeasurePool(
-                work.options, workers=settings.workers, file_timeout=settings.file_timeout_seconds
-            ) as pool:
-                for chunk in _chunks(pool.measure(_file_tasks(tasks))):
-                    _keep(database, chunk, tasks, work, outcome)
-                    progress.at(outcome.files)
+            for chunk in _chunks(_measured(tasks, records, settings, work.options)):
+                _keep(database, chunk, tasks, work, outcome)
+                progress.at(outcome.files)
             logger.info(progress.line())
         with database.frames() as frames:
             outcome.adopted = adopt_returned(frames)
@@ -100,9 +101,35 @@ def measure_options(settings: Settings, assets: Set[str]) -> MeasureOptions:
     )
 
 
-def _file_tasks(tasks: pl.DataFrame) -> Iterator[FileTask]:
-    for row in tasks.select("asset_id", "root", "real_path", "extension").iter_rows():
-        yield FileTask(*row)
+def _measured(
+    tasks: pl.DataFrame, records: pl.DataFrame, settings: Settings, options: MeasureOptions
+) -> Iterator[list[FileMeasurement]]:
+    """Measure what is read here by its bytes, and the rest by what the server has of it."""
+    here, remote = split_mounted(tasks, settings.immich)
+    if here.height:
+        yield from _read_here(here, Originals(settings.immich, records), settings, options)
+    if remote.height:
+        yield from measure_remote(settings, records.join(remote, on="asset_id", how="semi"), options)
+
+
+def _read_here(
+    tasks: pl.DataFrame, originals: Originals, settings: Settings, options: MeasureOptions
+) -> Iterator[list[FileMeasurement]]:
+    refused: list[FileMeasurement] = []
+
+    def file_tasks() -> Iterator[FileTask]:
+        for row in tasks.select("asset_id", "root", "real_path", "extension").iter_rows():
+            task = originals.task(*row)
+            if isinstance(task, FileTask):
+                yield task
+            else:
+                refused.append(task)
+
+    with MeasurePool(options, workers=settings.workers, file_timeout=settings.file_timeout_seconds) as pool:
+        for part in pool.measure(file_tasks()):
+            yield [originals.checked(found) for found in part]
+    if refused:
+        yield refused
 
 
 def _chunks(measured: Iterable[list[FileMeasurement]]) -> Iterator[list[FileMeasurement]]:
@@ -123,12 +150,15 @@ def _keep(
 ) -> None:
     with database.frames() as frames:
         outcome.changes += write_measurements(frames, chunk, tasks, work.versions, work.options)
-    planned = {(row[0], row[1], row[2]) for row in tasks.select("asset_id", "size", "mtime_ns").iter_rows()}
+    folders = tasks.filter(pl.col("source_kind") == "folder").select("asset_id", "size", "mtime_ns")
+    planned, local = set(folders.iter_rows()), set(folders["asset_id"])
     outcome.outdated += sum(
-        (found.asset_id, found.size, found.mtime_ns) not in planned for found in chunk if found.size is not None
+        (found.asset_id, found.size, found.mtime_ns) not in planned
+        for found in chunk
+        if found.size is not None and found.asset_id in local
     )
     outcome.files += len(chunk)
-    outcome.hashed += sum(found.sha256 is not None for found in chunk)
+    outcome.hashed += sum(found.sha256 is not None or found.sha1 is not None for found in chunk)
     outcome.bytes += sum(measurement.size or 0 for measurement in chunk)
     outcome.peak_mb = max(outcome.peak_mb, *(measurement.peak_rss_mb for measurement in chunk))
     reasons = (found.error or found.picture_error for found in chunk)

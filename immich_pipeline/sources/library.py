@@ -1,4 +1,4 @@
-"""The library that the settings name: a folder of photos, or the generated demo library."""
+"""The library that the settings name: a folder of photos, an Immich server, both, or the generated demo library."""
 
 import os
 from dataclasses import dataclass
@@ -10,26 +10,47 @@ from immich_pipeline.errors import UserError
 from immich_pipeline.media.formats import FormatTable
 from immich_pipeline.progress import Progress, logger
 from immich_pipeline.sources.folder import LocalFolder, check_root
+from immich_pipeline.sources.immich.server import ImmichServer, open_server
 from immich_pipeline.store.library import SourceRow
 
 
 @dataclass(frozen=True)
-class Library:
-    """A source that can be scanned, and how the database knows it."""
+class Folder:
+    """A folder that can be scanned, and how the database knows it."""
 
     source: LocalFolder
     row: SourceRow
 
 
+@dataclass(frozen=True)
+class Library:
+    """What is looked after: a folder, an Immich server, or both."""
+
+    folder: Folder | None
+    server: ImmichServer | None
+
+    @property
+    def rows(self) -> list[SourceRow]:
+        """How the database knows each source."""
+        return [source.row for source in (self.folder, self.server) if source]
+
+
 def open_library(settings: Settings) -> Library:
-    """Open the folder of photos, generating the demo library when none is named.
+    """Open the sources that the settings name, generating the demo library when they name none.
 
     Raises:
         UserError: the folder is missing, is no folder, or cannot be read; or the demo library's folder holds something else.
     """
+    return Library(open_folder(settings), open_server(settings))
+
+
+def open_folder(settings: Settings) -> Folder | None:
+    """The folder of photos, if one is looked after; see `open_library`."""
+    root = settings.folder
+    if root is None:
+        return None
     if settings.photos is None:
         generate_demo(settings.demo_library)
-    root = settings.library_root
     check_root(root)
     _refuse_own_data(root, settings.home)
     source = LocalFolder(root, owner=settings.owner, formats=FormatTable.load(settings.formats))
@@ -40,7 +61,7 @@ def open_library(settings: Settings) -> Library:
         owner=source.owner,
         root=os.fsencode(root.resolve()),
     )
-    return Library(source, row)
+    return Folder(source, row)
 
 
 def _refuse_own_data(root: Path, home: Path) -> None:

@@ -13,9 +13,11 @@ from immich_pipeline.dedup.facts import asset_facts
 from immich_pipeline.dedup.report import render_html, report_json
 from immich_pipeline.media.measure import FileTask, MeasureOptions
 from immich_pipeline.media.pool import MeasurePool
+from immich_pipeline.sources.immich.remote import preview_tasks
 from immich_pipeline.store import derived, state
 from immich_pipeline.store.database import Database
 from immich_pipeline.store.frames import Frames
+from immich_pipeline.store.immich import records_of
 from immich_pipeline.store.library import live_assets
 
 GROUPS_SHOWN = 200
@@ -24,8 +26,8 @@ _SAMPLES = 8
 
 _GROUPS = "group_id, owner, class, confidence, members, bytes, reclaimable_bytes, diameter"
 _FILES = """
-    SELECT a.asset_id::text AS asset_id, s.root, a.real_path, a.extension
-    FROM library.live_asset a JOIN library.source s USING (source_id)"""
+    SELECT a.asset_id::text AS asset_id, f.source_kind, f.root, f.real_path, a.extension
+    FROM library.live_asset a JOIN library.asset_file f USING (asset_id)"""
 _MEMBERS = "group_id, asset_id::text AS asset_id, is_representative, class, distance, distance256, reason"
 
 
@@ -52,12 +54,12 @@ def write_report(database: Database, settings: Settings, inputs: str, *, now: da
             return ReportOutcome(html, document, groups.height, shown, unchanged=True)
         members = derived.read_table(frames, derived.DUPLICATE_MEMBER, _MEMBERS)
         facts = all_facts(frames)
-        files = frames.read(_FILES)
-    pictured = _pictured(groups, members)
-    thumbnails = thumbnails_of(files.filter(pl.col("asset_id").is_in(pictured.implode())), settings)
+        pictured = _pictured(groups, members)
+        files = frames.read(f"{_FILES} WHERE a.asset_id::text = ANY($1)", pictured.to_list())
+    thumbnails = thumbnails_of(database, files, settings)
     settings.reports.mkdir(mode=0o700, parents=True, exist_ok=True)
     page = render_html(
-        groups, members, facts, thumbnails, limit=GROUPS_SHOWN, generated_at=now, library=str(settings.library_root)
+        groups, members, facts, thumbnails, limit=GROUPS_SHOWN, generated_at=now, library=settings.library_name
     )
     _write_whole(html, page)
     _write_whole(document, json.dumps(report_json(groups, members, facts), indent=1, ensure_ascii=False) + "\n")
@@ -76,9 +78,18 @@ def write_report(database: Database, settings: Settings, inputs: str, *, now: da
     )
 
 
-def thumbnails_of(files: pl.DataFrame, settings: Settings) -> dict[str, bytes]:
-    """Small JPEGs of some files (asset_id, root, real_path, extension), by asset id; a file without one is left out."""
-    tasks = [FileTask(*row) for row in files.select("asset_id", "root", "real_path", "extension").iter_rows()]
+def thumbnails_of(database: Database, files: pl.DataFrame, settings: Settings) -> dict[str, bytes]:
+    """Small JPEGs of some files (asset_id, source_kind, root, real_path, extension), by asset id; a file without one is left out.
+
+    Of a server's assets the server's own preview is taken.
+    """
+    local = files.filter(pl.col("source_kind") == "folder")
+    tasks = [FileTask(*row) for row in local.select("asset_id", "root", "real_path", "extension").iter_rows()]
+    others = files.filter(pl.col("source_kind") != "folder")["asset_id"].to_list()
+    if others and settings.immich:
+        with database.frames() as frames:
+            records = records_of(frames, others)
+        tasks += preview_tasks(settings, records)
     if not tasks:
         return {}
     options = MeasureOptions(worker_memory_mb=settings.worker_memory_mb, formats_extra=settings.formats)
@@ -120,11 +131,11 @@ def batch_samples(
 ) -> tuple[dict[str, bytes], dict[str, str]]:
     """Thumbnails and names of a few pictures of a batch, for the UI."""
     query = (
-        "SELECT a.asset_id::text AS asset_id, s.root, a.real_path, a.extension, a.name FROM content.file_work w "
+        "SELECT a.asset_id::text AS asset_id, f.source_kind, f.root, f.real_path, a.extension, a.name FROM content.file_work w "
         "JOIN content.perceptual_hash p ON p.asset_id = w.asset_id AND p.usable "
-        "JOIN library.live_asset a ON a.asset_id = w.asset_id JOIN library.source s USING (source_id) "
+        "JOIN library.live_asset a ON a.asset_id = w.asset_id JOIN library.asset_file f ON f.asset_id = a.asset_id "
         "WHERE w.batch_key = $1 ORDER BY a.path LIMIT $2"
     )
     with database.frames() as frames:
         files = frames.read(query, batch_key, count)
-    return thumbnails_of(files, settings), dict(files.select("asset_id", "name").iter_rows())
+    return thumbnails_of(database, files, settings), dict(files.select("asset_id", "name").iter_rows())

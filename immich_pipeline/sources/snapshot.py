@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from immich_pipeline.progress import Progress
-from immich_pipeline.sources.library import Library
+from immich_pipeline.sources.library import Folder
 from immich_pipeline.sources.protocol import Scan, SourceError
 from immich_pipeline.sources.reconcile import reconcile
 from immich_pipeline.sources.returns import adopt_returned
@@ -49,21 +49,21 @@ class SnapshotOutcome:
         return f"{self.files:,} photos and videos, {self.sidecars:,} sidecars: {said}"
 
 
-def take_snapshot(database: Database, library: Library, *, allow_empty: bool = False) -> SnapshotOutcome:
-    """Scan the library's folder and bring its rows up to date, in one transaction; two snapshots never overlap.
+def take_snapshot(database: Database, folder: Folder, *, allow_empty: bool = False) -> SnapshotOutcome:
+    """Scan a folder and bring its rows up to date, in one transaction; two snapshots never overlap.
 
     Raises:
         SourceError: the folder cannot be read, or is empty although it held photos (unless `allow_empty`).
     """
     began = time.monotonic()
-    source = library.source
+    source = folder.source
     with database.lock(f"snapshot of {source.source_id}"):
         scan_began = time.time_ns()
         progress = Progress("scanning")
         scan = source.scan(progress.at)
         with database.frames() as frames:
             known = known_assets(frames, source.source_id)
-            _refuse_emptied(known, scan, library, allow_empty=allow_empty)
+            _refuse_emptied(known, scan, folder, allow_empty=allow_empty)
             found = reconcile(known, scan.files, source.source_id, scan.unreadable_folders)
             changes = write_assets(frames, found.rows, found.gone)
             changes += _write_surroundings(frames, source.source_id, scan)
@@ -87,12 +87,12 @@ def take_snapshot(database: Database, library: Library, *, allow_empty: bool = F
     )
 
 
-def _refuse_emptied(known: pl.DataFrame, scan: Scan, library: Library, *, allow_empty: bool) -> None:
+def _refuse_emptied(known: pl.DataFrame, scan: Scan, folder: Folder, *, allow_empty: bool) -> None:
     """A disk that is not mounted leaves an empty folder behind: that is no reason to take every photo for gone."""
     before = known.filter(~pl.col("gone")).height
     if before and scan.files.is_empty() and not scan.unreadable_folders and not allow_empty:
         raise SourceError(
-            f"the photo folder {library.source.root} is empty, but held {before:,} photos and videos when it was last looked at: "
+            f"the photo folder {folder.source.root} is empty, but held {before:,} photos and videos when it was last looked at: "
             "mount the disk that they are on, or set IMMICH_PIPELINE_ALLOW_EMPTY=true if they are really gone"
         )
 

@@ -4,7 +4,7 @@ import importlib.util
 
 from immich_pipeline.store.batches import ContentVersions
 
-FILE_HASHES = "1"
+FILE_HASHES = "2"
 PHOTO_METADATA = "1"
 PERCEPTUAL_HASHES = "1"
 

@@ -15,7 +15,18 @@ AGAIN_AND_AGAIN = 1_000
 """Attempts that no file reaches: for when passing failures are to be tried again whatever happened before."""
 SENSORS_WAIT = "sensors wait"
 """Held while a pass works on the batches one after the other: sensors wait."""
-TRANSIENT = ("missing", "unreadable", "io_error", "changed_while_reading")
+TRANSIENT = (
+    "missing",
+    "unreadable",
+    "io_error",
+    "changed_while_reading",
+    "not_on_server",
+    "not_permitted",
+    "not_mounted",
+    "outside_mapped_folders",
+    "not_as_recorded",
+    "checksum_mismatch",
+)
 """Failures that may be over the next time; others stay until the file changes."""
 
 
@@ -57,7 +68,12 @@ _PENDING = " OR ".join(
             "file_hash", "$1", " AND NOT (c.error_kind IS NOT NULL AND c.error_kind = ANY($4) AND c.attempts < $5)"
         ),
         _undone("photo_metadata", "$2", ""),
-        _undone("perceptual_hash", "$3", " AND NOT (c.error_kind IS NOT NULL AND c.error_kind = ANY($6))"),
+        _undone(
+            "perceptual_hash",
+            "$3",
+            " AND NOT (c.error_kind IS NOT NULL AND (c.error_kind = ANY($6) OR (c.error_kind = ANY($4) AND EXISTS ("
+            "SELECT 1 FROM content.file_hash h WHERE h.asset_id = c.asset_id AND h.attempts < $5))))",
+        ),
     )
 )
 
@@ -141,15 +157,16 @@ def batch_tasks(
 ) -> pl.DataFrame:
     """The files of a batch that still have something to do.
 
-    Columns: asset_id String, root Binary, real_path Binary, extension String, size Int64, mtime_ns Int64, attempts Int64 (before this one).
+    Columns: asset_id String, source_kind String, root Binary, real_path Binary (both null where the original is not mounted here),
+    extension String, size Int64, mtime_ns Int64, attempts Int64 (before this one).
     """
     return frames.read(
         f"""
-        SELECT a.asset_id::text AS asset_id, s.root, a.real_path, a.extension, a.size, a.mtime_ns,
+        SELECT a.asset_id::text AS asset_id, f.source_kind, f.root, f.real_path, a.extension, a.size, a.mtime_ns,
                coalesce(h.attempts, 0)::bigint AS attempts
         FROM content.file_work w
         JOIN library.live_asset a ON a.asset_id = w.asset_id AND a.size = w.size AND a.mtime_ns = w.mtime_ns
-        JOIN library.source s ON s.source_id = a.source_id
+        JOIN library.asset_file f ON f.asset_id = a.asset_id
         LEFT JOIN content.file_hash h ON h.asset_id = a.asset_id AND h.size = a.size AND h.mtime_ns = a.mtime_ns
         WHERE w.batch_key = $7 AND ({_PENDING})
         ORDER BY a.source_id, a.real_path""",

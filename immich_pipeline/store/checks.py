@@ -7,9 +7,10 @@ UNREADABLE_FOLDER = "folder could not be read"
 
 
 def scanned_and_stored(frames: Frames) -> tuple[int, int]:
-    """Files that the last scan saw (those in unreadable folders, kept as last seen, included), and live assets."""
+    """Files that the last scan saw (those in unreadable folders, kept as last seen, included), and assets that are not gone."""
     scanned = frames.scalar("SELECT coalesce(sum(scanned_files), 0)::bigint FROM library.source WHERE active")
-    return int(scanned), int(frames.scalar("SELECT count(*) FROM library.live_asset"))
+    stored = "SELECT count(*) FROM library.asset JOIN library.source USING (source_id) WHERE active AND gone_at IS NULL"
+    return int(scanned), int(frames.scalar(stored))
 
 
 def unreadable_folders(frames: Frames) -> list[str]:
@@ -19,9 +20,10 @@ def unreadable_folders(frames: Frames) -> list[str]:
 
 
 def open_batches_and_unassigned(frames: Frames) -> tuple[list[str], int]:
-    """Open batches, and the number of live assets that no batch was ever made for."""
+    """Open batches, and the number of live assets that no batch was ever made for and whose content is not known otherwise."""
     unassigned = frames.scalar(
-        "SELECT count(*) FROM library.live_asset a WHERE NOT EXISTS (SELECT 1 FROM content.file_work w WHERE w.asset_id = a.asset_id)"
+        "SELECT count(*) FROM library.live_asset a WHERE NOT EXISTS (SELECT 1 FROM content.file_work w WHERE w.asset_id = a.asset_id) "
+        "AND NOT EXISTS (SELECT 1 FROM content.file_hash h WHERE h.asset_id = a.asset_id)"
     )
     return open_batches(frames), int(unassigned)
 

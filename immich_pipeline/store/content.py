@@ -23,6 +23,7 @@ _VERSION_SCHEMA: dict[str, Any] = {
 
 FILE_HASH_SCHEMA: dict[str, Any] = _VERSION_SCHEMA | {
     "sha256": pl.Binary,
+    "sha1": pl.Binary,
     "format": pl.String,
     "format_mismatch": pl.String,
     "error_kind": pl.String,
@@ -72,10 +73,12 @@ def write_measurements(
     """Write what was found out about some files: those tables that `options` asked for.
 
     A row says which version of the file (size, mtime_ns) it is about: the one that was read, or, when nothing could be read, the one
-    that was planned (`tasks`: asset_id, size, mtime_ns, attempts).
+    that was planned (`tasks`: asset_id, size, mtime_ns, attempts, source_kind). Of a server's asset it is always the planned one: the
+    version is what the server says of the file.
     """
     results = list(measured)
-    planned = {row[0]: row[1:] for row in tasks.select("asset_id", "size", "mtime_ns", "attempts").iter_rows()}
+    columns = ("asset_id", "size", "mtime_ns", "attempts", "source_kind")
+    planned = {row[0]: row[1:] for row in tasks.select(columns).iter_rows()}
     changes = Changes()
     if options.hash:
         rows = [_file_hash(result, planned[result.asset_id], versions.file_hash) for result in results]
@@ -91,17 +94,18 @@ def write_measurements(
     return changes
 
 
-def _version(result: FileMeasurement, planned: tuple[int, int, int]) -> tuple[str, int, int]:
-    if result.size is None or result.mtime_ns is None:
+def _version(result: FileMeasurement, planned: tuple[int, int, int, str]) -> tuple[str, int, int]:
+    if planned[3] != "folder" or result.size is None or result.mtime_ns is None:
         return result.asset_id, planned[0], planned[1]
     return result.asset_id, result.size, result.mtime_ns
 
 
-def _file_hash(result: FileMeasurement, planned: tuple[int, int, int], code_version: str) -> tuple[object, ...]:
+def _file_hash(result: FileMeasurement, planned: tuple[int, int, int, str], code_version: str) -> tuple[object, ...]:
     return (
         *_version(result, planned),
         code_version,
         result.sha256,
+        result.sha1,
         result.format,
         result.format_mismatch,
         result.error_kind,
@@ -110,7 +114,7 @@ def _file_hash(result: FileMeasurement, planned: tuple[int, int, int], code_vers
     )
 
 
-def _metadata(result: FileMeasurement, planned: tuple[int, int, int], code_version: str) -> tuple[object, ...]:
+def _metadata(result: FileMeasurement, planned: tuple[int, int, int, str], code_version: str) -> tuple[object, ...]:
     names = list(PHOTO_METADATA_SCHEMA)[len(_VERSION_SCHEMA) :]
     found = (
         [getattr(result.metadata, name) for name in names]
@@ -120,7 +124,7 @@ def _metadata(result: FileMeasurement, planned: tuple[int, int, int], code_versi
     return (*_version(result, planned), code_version, *found)
 
 
-def _perceptual(result: FileMeasurement, planned: tuple[int, int, int], code_version: str) -> tuple[object, ...]:
+def _perceptual(result: FileMeasurement, planned: tuple[int, int, int, str], code_version: str) -> tuple[object, ...]:
     return (
         *_version(result, planned),
         code_version,

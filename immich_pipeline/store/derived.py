@@ -17,7 +17,7 @@ _METADATA = """
     FROM content.photo_metadata m JOIN library.live_asset a ON a.asset_id = m.asset_id AND a.size = m.size AND a.mtime_ns = m.mtime_ns"""
 
 _HASHES = """
-    SELECT h.asset_id::text AS asset_id, h.sha256, h.format AS detected_format, h.format_mismatch, h.error_kind, h.error
+    SELECT h.asset_id::text AS asset_id, h.sha256, h.sha1, h.format AS detected_format, h.format_mismatch, h.error_kind, h.error
     FROM content.file_hash h JOIN library.live_asset a ON a.asset_id = h.asset_id AND a.size = h.size AND a.mtime_ns = h.mtime_ns"""
 
 _PERCEPTUAL = """

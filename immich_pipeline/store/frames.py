@@ -6,7 +6,7 @@ leaves equal rows untouched: running the same work twice writes nothing the seco
 
 import atexit
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -97,6 +97,16 @@ class Frames:
             yield stage.as_string(None)
 
     @contextmanager
+    def stage(self, schema: Mapping[str, pl.DataType]) -> Iterator["Stage"]:
+        """A temporary table of these columns that frames are appended to one after the other, however many they are."""
+        with self._staged(pl.DataFrame(schema=schema)) as identifier:
+            yield Stage(self._connection, identifier)
+
+    def merge_stage(self, table: Table, columns: Sequence[str], stage: "Stage") -> Changes:
+        """As `merge`, with the rows of a stage that has at least these columns."""
+        return self._upsert(table, columns, stage.identifier)
+
+    @contextmanager
     def _staged(self, frame: pl.DataFrame) -> Iterator[sql.Identifier]:
         name = f"stage_{secrets.token_hex(6)}"
         with self._connection.cursor() as cursor:
@@ -155,6 +165,23 @@ class Frames:
             "WITH gone AS (DELETE FROM {} AS target WHERE {} RETURNING 1) SELECT count(*) FROM gone"
         ).format(table.identifier, sql.SQL(" AND ").join([missing, *in_scope]))
         return Changes(deleted=self.scalar(statement.as_string(None), *(str(value) for value in scope.values())))
+
+
+class Stage:
+    """A temporary table that is being filled; `name` is quoted, for use in a statement."""
+
+    def __init__(self, connection: Any, identifier: sql.Identifier) -> None:
+        self._connection = connection
+        self.identifier = identifier
+        self.name = identifier.as_string(None)
+        self.rows = 0
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Add the rows of a frame that has the stage's columns."""
+        if frame.height:
+            with self._connection.cursor() as cursor:
+                cursor.adbc_ingest(self.name.strip('"'), frame.to_arrow(), mode="append", temporary=True)
+            self.rows += frame.height
 
 
 def _list(parts: Iterable[sql.Composable]) -> sql.Composed:

@@ -50,7 +50,7 @@ _RETURNED = """
     WITH gone AS (
         SELECT o.*, h.sha256, row_number() OVER (PARTITION BY o.source_id, o.owner, h.sha256 ORDER BY o.real_path, o.asset_id) AS place
         FROM library.asset o JOIN content.file_hash h ON h.asset_id = o.asset_id AND h.sha256 IS NOT NULL
-        WHERE o.gone_at IS NOT NULL),
+        WHERE o.gone_at IS NOT NULL AND o.source_id IN (SELECT source_id FROM library.source WHERE kind = 'folder')),
     here AS (
         SELECT n.*, h.sha256, row_number() OVER (PARTITION BY n.source_id, n.owner, h.sha256 ORDER BY n.real_path, n.asset_id) AS place
         FROM library.live_asset n JOIN content.file_hash h

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from immich_pipeline.dedup import FACTS_SCHEMA, asset_facts
-from immich_pipeline.dedup.facts import as_facts
+from immich_pipeline.dedup.facts import as_facts, with_content
 from immich_pipeline_tests.dedup.pictures import facts_of, picture
 
 
@@ -26,3 +26,15 @@ def test_facts_that_cannot_be_are_refused() -> None:
         as_facts(facts_of().drop("phash"))
     with pytest.raises(ValueError, match="occurs twice"):
         as_facts(facts_of(picture("a"), picture("a")))
+
+
+def test_a_server_s_sha1_stands_for_bytes_that_were_not_read() -> None:
+    rows = [
+        (b"A" * 32, b"a" * 20),  # read here: both
+        (None, b"a" * 20),  # the same content, told by the server
+        (None, b"b" * 20),  # another one, only told
+        (b"C" * 32, None),
+        (None, None),
+    ]
+    hashes = pl.DataFrame(rows, schema={"sha256": pl.Binary, "sha1": pl.Binary}, orient="row")
+    assert with_content(hashes)["content"].to_list() == [b"A" * 32, b"A" * 32, b"b" * 20, b"C" * 32, None]

@@ -20,6 +20,9 @@ ASSETS = {
 CHECKS = {
     "library_snapshot:row_counts_agree",
     "library_snapshot:scan_reached_every_folder",
+    "library_snapshot:every_part_of_the_server_was_read",
+    "library_snapshot:as_many_assets_as_the_server_counts",
+    "library_snapshot:everything_configured_works",
     "ingest_batches:no_batch_lost",
     "file_hashes:every_file_has_a_row",
     "file_hashes:few_files_fail",
@@ -36,6 +39,7 @@ CHECKS = {
 }
 JOBS = {
     "snapshot_library",
+    "examine_set_up",
     "measure_batch",
     "find_duplicates",
     "audit_month",
@@ -43,8 +47,8 @@ JOBS = {
     "migrate_database",
     "process_library",
 }
-SENSORS = {"folder_changed", "ingest_batches_planned", "inputs_changed"}
-SCHEDULES = {"daily_reconcile", "retry_failed_batches", "monthly_audit", "monthly_archive"}
+SENSORS = {"folder_changed", "server_changed", "ingest_batches_planned", "inputs_changed"}
+SCHEDULES = {"daily_reconcile", "daily_examination", "retry_failed_batches", "monthly_audit", "monthly_archive"}
 
 
 @pytest.fixture(scope="module")

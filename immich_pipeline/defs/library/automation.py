@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster import DagsterRunStatus
 
-from immich_pipeline.defs.jobs import snapshot_library
+from immich_pipeline.defs.jobs import examine_set_up, snapshot_library
 from immich_pipeline.defs.resources import PipelineResource
+from immich_pipeline.sources.immich.server import open_server
+from immich_pipeline.sources.immich.watch import server_news
 from immich_pipeline.sources.watch import look_for_changes
 from immich_pipeline.store.batches import SENSORS_WAIT
 from immich_pipeline.store.database import Database
@@ -34,6 +36,9 @@ def folder_changed(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Takes a new snapshot when a folder of the library was changed since the last one."""
     database = pipeline.database()
+    if pipeline.settings().folder is None:
+        yield dg.SkipReason("no folder of photos is looked after")
+        return
     if pass_under_way(database):
         yield PASS_UNDER_WAY
         return
@@ -54,10 +59,44 @@ def folder_changed(
         yield dg.SkipReason(f"no change in {look.looked_at:,} folders")
 
 
+@dg.sensor(job=snapshot_library, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def server_changed(
+    context: dg.SensorEvaluationContext, pipeline: PipelineResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Takes a new snapshot when something changed on the Immich server since it was last read.
+
+    Where the last reading ended is kept in the database with the rows that it found, so that no change can fall between the two.
+    """
+    database = pipeline.database()
+    server = open_server(pipeline.settings())
+    if server is None:
+        yield dg.SkipReason("no Immich server is configured")
+        return
+    if pass_under_way(database):
+        yield PASS_UNDER_WAY
+        return
+    if alive_runs(context.instance, snapshot_library.name):
+        yield dg.SkipReason("a snapshot is under way")
+        return
+    why = server_news(database, server)
+    yield dg.RunRequest(tags={"immich_pipeline/why": why}) if why else dg.SkipReason("nothing changed on the server")
+
+
+@dg.schedule(job=examine_set_up, cron_schedule="15 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def daily_examination(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Looks once a day whether the keys, the database and the mounts are still as the features need them."""
+    return dg.RunRequest()
+
+
 @dg.schedule(job=snapshot_library, cron_schedule="30 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
 def daily_reconcile(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Scans the whole library once a day: finds files overwritten in place, and tries unreadable ones again."""
     return dg.RunRequest(
-        run_config={"ops": {"ingest_batches": {"config": {"retry_failures": True}}}},
+        run_config={
+            "ops": {
+                "library_snapshot": {"config": {"full": True}},
+                "ingest_batches": {"config": {"retry_failures": True}},
+            }
+        },
         tags={"immich_pipeline/kind": "reconcile"},
     )

@@ -1,11 +1,16 @@
 """Is the snapshot whole, and is no work lost?"""
 
 import dagster as dg
+import polars as pl
 
+from immich_pipeline.defs.jobs import SET_UP_CHECK
 from immich_pipeline.defs.library.assets import ingest_batches, library_snapshot
+from immich_pipeline.defs.metadata import markdown_table
 from immich_pipeline.defs.partitions import ingest_batches as ingest_batches_def
 from immich_pipeline.defs.resources import PipelineResource
+from immich_pipeline.sources.doctor import cheap_findings
 from immich_pipeline.store import checks
+from immich_pipeline.store.readings import active_readings
 
 
 @dg.asset_check(asset=library_snapshot, blocking=True)
@@ -23,6 +28,43 @@ def scan_reached_every_folder(pipeline: PipelineResource) -> dg.AssetCheckResult
         unreadable = checks.unreadable_folders(frames)
     return dg.AssetCheckResult(
         passed=not unreadable, severity=dg.AssetCheckSeverity.WARN, metadata={"unreadable_folders": len(unreadable)}
+    )
+
+
+@dg.asset_check(asset=library_snapshot)
+def every_part_of_the_server_was_read(pipeline: PipelineResource) -> dg.AssetCheckResult:
+    """No user's assets are older than they should be. Else read the problem; `immich-pipeline doctor` says what to do."""
+    with pipeline.database().frames() as frames:
+        parts = active_readings(frames)
+    failed = parts.filter(pl.col("problem").is_not_null()).select("owner", "by", "problem")
+    return dg.AssetCheckResult(
+        passed=failed.is_empty(),
+        metadata={"parts": parts.height, "failed": failed.height, "problems": markdown_table(failed)},
+    )
+
+
+@dg.asset_check(asset=library_snapshot)
+def as_many_assets_as_the_server_counts(pipeline: PipelineResource) -> dg.AssetCheckResult:
+    """The server's own statistics agree with what is stored. If not, changes came in between: the next full look settles it."""
+    with pipeline.database().frames() as frames:
+        parts = active_readings(frames).filter(pl.col("server_assets").is_not_null())
+    counts = parts.select("owner", "server_assets", "stored_assets")
+    differ = counts.filter(pl.col("server_assets") != pl.col("stored_assets"))
+    return dg.AssetCheckResult(
+        passed=differ.is_empty(), severity=dg.AssetCheckSeverity.WARN, metadata={"counts": markdown_table(counts)}
+    )
+
+
+@dg.asset_check(asset=library_snapshot, name=SET_UP_CHECK)
+def everything_configured_works(pipeline: PipelineResource) -> dg.AssetCheckResult:
+    """Server, keys, database, mounts and folders are as the features need them. Each finding says what to do about it."""
+    report = cheap_findings(pipeline.settings())
+    wrong = [row for row in report.rows if row.state != "ok"]
+    lines = pl.DataFrame([vars(row) for row in wrong], schema=["area", "subject", "state", "detail", "remedy"])
+    features = pl.DataFrame([vars(feature) for feature in report.features])
+    return dg.AssetCheckResult(
+        passed=report.exit_code == 0,
+        metadata={"findings": markdown_table(lines), "what_will_work": markdown_table(features)},
     )
 
 

@@ -1,0 +1,203 @@
+"""Reading an Immich server through its API, each user with their own key."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from immich_pipeline.immich.client import Album, ImmichClient
+from immich_pipeline.immich.errors import ImmichError
+from immich_pipeline.immich.schema import ALBUM_SCHEMA, RECORD_SCHEMA
+from immich_pipeline.immich.search import ALL_VISIBILITIES, SearchQuery
+from immich_pipeline.immich.settings import ImmichSettings, Include
+from immich_pipeline.sources.immich.readers import Broken, Finished, Scope
+from immich_pipeline.sources.immich.rows import UPLOADS, photos_and_videos
+
+OVERLAP = timedelta(minutes=2)
+"""Read again before the newest change that was seen: a change that the server's database committed late carries an earlier time."""
+
+
+@dataclass(frozen=True)
+class ApiCursor:
+    """Where a reading by the API ended: the newest change seen, the server's own count, the albums as they were."""
+
+    updated: str
+    server_assets: int | None
+    albums: str
+
+    @property
+    def since(self) -> datetime:
+        """The moment to read on from."""
+        return datetime.fromisoformat(self.updated) - OVERLAP
+
+
+class ApiReader:
+    """See `Reader`."""
+
+    by = "api"
+
+    def __init__(self, settings: ImmichSettings) -> None:
+        """Take over the settings; nothing is asked yet."""
+        self._settings = settings
+        self._stack = ExitStack()
+        self._clients: dict[str, ImmichClient] = {}
+
+    @property
+    def clients(self) -> dict[str, ImmichClient]:
+        """The client of each owner whose key is accepted, by owner id; `scopes` finds out which."""
+        return dict(self._clients)
+
+    def scopes(self) -> list[Scope | Broken]:
+        """One per key; a key that is not accepted is broken, a second key of one user as well."""
+        found: list[Scope | Broken] = []
+        for number, user in enumerate(self._settings.users, start=1):
+            label = user.label or f"key {number}"
+            try:
+                client = self._stack.enter_context(ImmichClient.open(self._settings, user))
+                me = client.me()
+            except ImmichError as error:
+                found.append(Broken(f"key {number}", label, str(error)))
+                continue
+            if me.id in self._clients:
+                found.append(Broken(f"key {number}", label, f"is a second key of {me.email}: leave one of the two"))
+            elif _wanted(self._settings.include, me.id, me.email):
+                self._clients[me.id] = client
+                found.append(Scope(me.id, user.label or me.email, {me.id: me.email}))
+        return found
+
+    def read(self, scope: Scope, cursor: str | None) -> "ApiReading":
+        """See `Reader`."""
+        return ApiReading(self._clients[scope.key], scope, self._settings.include, _cursor(cursor))
+
+    def news(self, scope: Scope, cursor: str, stored: Callable[[pl.DataFrame], int]) -> str | None:
+        """See `Reader`: a page of what changed lately, the server's counts, the list of albums."""
+        before = _cursor(cursor)
+        if before is None:
+            return "it was not read before"
+        client, include = self._clients[scope.key], self._settings.include
+        if before.server_assets is not None and total_of(client) != before.server_assets:
+            return "the number of assets changed"
+        if album_signature(client.albums()) != before.albums:
+            return "albums changed"
+        queries = _queries(client, include, before.since)
+        for query in queries:
+            for page in client.search(query):
+                if changed := stored(_within(page, include)):  # one page is reason enough
+                    return f"{changed:,} assets changed"
+        return None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._stack.close()
+
+
+class ApiReading:
+    """See `Reading`."""
+
+    def __init__(self, client: ImmichClient, scope: Scope, include: Include, before: ApiCursor | None) -> None:
+        self.full = before is None
+        self._client, self._scope, self._include, self._before = client, scope, include, before
+        self._newest = datetime.fromisoformat(before.updated) if before else datetime.fromtimestamp(0, UTC)
+        self._left_out = 0
+        narrowed = include.libraries or include.albums
+        self.expected: int | None = total_of(client) if self.full and not narrowed else None
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """See `Reading`. The stacks are read first: a search does not tell them."""
+        stacks = self._client.stacks().rename({"stack_id": "in_stack", "primary_asset_id": "in_stack_under"})
+        seen: set[str] = set()
+        queries = _queries(self._client, self._include, self._before.since if self._before else None)
+        for query in queries:
+            for page in self._client.search(query):
+                frame = _within(page, self._include)
+                self._left_out += page.height - frame.height
+                if len(queries) > 1:  # an asset may be in several albums
+                    frame = frame.filter(~pl.col("asset_id").is_in(list(seen)))
+                    seen.update(frame["asset_id"])
+                if frame.height:
+                    self._newest = max(self._newest, frame["updated_at"].max())  # type: ignore[type-var, assignment]
+                    yield _with_stacks(frame, stacks)
+
+    def finish(self) -> Finished:
+        """See `Reading`."""
+        albums = self._client.albums()
+        signature = album_signature(albums)
+        total = None if self._include.libraries or self._include.albums else total_of(self._client)
+        cursor = ApiCursor(self._newest.isoformat(), total, signature)
+        unchanged = self._before is not None and self._before.albums == signature
+        return Finished(
+            cursor=json.dumps(asdict(cursor), sort_keys=True),
+            server_assets=total,
+            albums=None if unchanged else memberships(self._client, albums, self._scope),
+            left_out={"not in the libraries that are looked after": self._left_out} if self._left_out else {},
+        )
+
+
+def total_of(client: ImmichClient) -> int:
+    """How many assets the server counts for a user, those in the trash included, locked ones not."""
+    return sum(
+        client.statistics(visibility=visibility, trashed=trashed).total
+        for visibility in ALL_VISIBILITIES
+        for trashed in (False, True)
+    )
+
+
+def album_signature(albums: Sequence[Album]) -> str:
+    """Differs when albums were added, removed or renamed, or hold another number of assets."""
+    told = sorted((album.id, album.name, album.asset_count) for album in albums)
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+
+
+def memberships(client: ImmichClient, albums: Sequence[Album], scope: Scope) -> pl.DataFrame:
+    """Which assets of the scope are in which album (`ALBUM_SCHEMA`)."""
+    parts = [pl.DataFrame(schema=ALBUM_SCHEMA)]
+    for album in albums:
+        if album.asset_count:
+            pages = client.search(SearchQuery(album_id=album.id))
+            members = [page.filter(pl.col("owner_id").is_in(list(scope.owners))).select("asset_id") for page in pages]
+            named = {"album_id": pl.lit(album.id), "album_name": pl.lit(album.name)}
+            parts += [member.with_columns(**named).select(ALBUM_SCHEMA.keys()) for member in members]
+    return pl.concat(parts)
+
+
+def _cursor(text: str | None) -> ApiCursor | None:
+    if text is None:
+        return None
+    try:
+        return ApiCursor(**json.loads(text))
+    except (TypeError, ValueError):
+        return None
+
+
+def _wanted(include: Include, owner_id: str, email: str) -> bool:
+    return not include.users or bool({owner_id, email} & set(include.users))
+
+
+def _queries(client: ImmichClient, include: Include, since: datetime | None) -> list[SearchQuery]:
+    if not include.albums:
+        return [SearchQuery(updated_after=since)]
+    wanted = set(include.albums)
+    return [
+        SearchQuery(updated_after=since, album_id=album.id)
+        for album in client.albums()
+        if {album.id, album.name} & wanted
+    ]
+
+
+def _within(records: pl.DataFrame, include: Include) -> pl.DataFrame:
+    """Photos and videos of the libraries that are looked after."""
+    records = photos_and_videos(records)
+    if not include.libraries:
+        return records
+    library = pl.col("library_id")
+    uploads = library.is_null() & pl.lit(UPLOADS in include.libraries)
+    return records.filter(uploads | library.is_in(list(include.libraries)))
+
+
+def _with_stacks(records: pl.DataFrame, stacks: pl.DataFrame) -> pl.DataFrame:
+    joined = records.join(stacks, on="asset_id", how="left", maintain_order="left")
+    return joined.with_columns(stack_id="in_stack", stack_primary_id="in_stack_under").select(RECORD_SCHEMA.keys())

@@ -1,0 +1,103 @@
+"""The two ways to read an Immich server, seen from outside: parts that are read each for itself, whole or from where the last one ended."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A part of a server that is read by itself: one user by their key, or every user by the database.
+
+    Attributes:
+        key: the same in every run.
+        label: what to call it.
+        owners: id of each user whose assets are in it, to the e-mail address that they are called by.
+    """
+
+    key: str
+    label: str
+    owners: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A part that cannot even be identified, e.g. since its key is not accepted."""
+
+    key: str
+    label: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What is known when all frames of a reading have been taken.
+
+    Attributes:
+        cursor: where the next reading begins.
+        server_assets: how many assets the server itself counts in this scope; None where it cannot tell.
+        deleted: ids of assets that the server says were deleted for good since the last reading.
+        albums: `ALBUM_SCHEMA`, everything of the scope; None if nothing changed.
+        extras: `EXTRA_SCHEMA`; everything of the scope after a full reading, else what changed; None where the way cannot tell.
+        left_out: how many assets were left out, by reason.
+    """
+
+    cursor: str
+    server_assets: int | None
+    deleted: tuple[str, ...] = ()
+    albums: pl.DataFrame | None = None
+    extras: pl.DataFrame | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+class Reading(Protocol):
+    """One reading of a scope: take all frames, then `finish`."""
+
+    full: bool
+    """Whether everything is read, or only what changed since the cursor."""
+
+    expected: int | None
+    """How many assets the server counts, for progress; None where the reading itself tells its progress, or nobody knows."""
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Frames of `RECORD_SCHEMA`, each asset at most once.
+
+        Raises:
+            ImmichError: the reading is not complete and must be thrown away.
+        """
+        ...
+
+    def finish(self) -> Finished:
+        """What is known at the end; as `frames`."""
+        ...
+
+
+class Reader(Protocol):
+    """A way to read a server."""
+
+    by: str
+    """What people call the way: "api" or "database"."""
+
+    def scopes(self) -> list[Scope | Broken]:
+        """The parts of the server that are configured."""
+        ...
+
+    def read(self, scope: Scope, cursor: str | None) -> Reading:
+        """Begin a reading: from where the last one ended, or of everything (no cursor, or one that is of no use any more)."""
+        ...
+
+    def news(self, scope: Scope, cursor: str, stored: Callable[[pl.DataFrame], int]) -> str | None:
+        """Why the scope should be read now; None if nothing changed. Cheap.
+
+        Args:
+            scope: the part.
+            cursor: where the last reading ended.
+            stored: tells how many of some records (asset_id, updated_at) are not stored as they are.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up connections."""
+        ...

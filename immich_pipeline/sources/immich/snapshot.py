@@ -1,0 +1,241 @@
+"""Take a snapshot of an Immich server: each part is read for itself, in one transaction, all of it or nothing."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from immich_pipeline.immich.errors import ImmichError
+from immich_pipeline.progress import Progress, logger
+from immich_pipeline.sources.immich.readers import Finished, Reader, Reading, Scope
+from immich_pipeline.sources.immich.rows import asset_rows
+from immich_pipeline.sources.immich.server import ImmichServer, open_reader
+from immich_pipeline.store import immich as store
+from immich_pipeline.store.database import Database
+from immich_pipeline.store.frames import Changes, Frames, Stage
+from immich_pipeline.store.library import SKIPPED, record_scan
+from immich_pipeline.store.readings import ReadingRow, forget_scopes, readings, record_problem, record_reading
+
+
+@dataclass(frozen=True)
+class ScopeOutcome:
+    """How the reading of one part went; with a `problem` what was known of the part is as it was."""
+
+    label: str
+    full: bool = False
+    read: int = 0
+    news: store.ServerNews | None = None
+    server_assets: int | None = None
+    stored_assets: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class ServerOutcome:
+    """What a snapshot of a server found and wrote."""
+
+    by: str
+    scopes: tuple[ScopeOutcome, ...]
+    seconds: float
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why parts could not be read, by their label."""
+        return {scope.label: scope.problem for scope in self.scopes if scope.problem}
+
+    @property
+    def assets(self) -> int:
+        """Assets stored now, of the parts that were read."""
+        return sum(scope.stored_assets for scope in self.scopes)
+
+    @property
+    def changes(self) -> Changes:
+        """What was written."""
+        return sum((scope.changes for scope in self.scopes), Changes())
+
+    def counts(self) -> dict[str, int]:
+        """How many assets became what."""
+        total: Counter[str] = Counter()
+        for scope in self.scopes:
+            total.update(scope.news.counts if scope.news else {})
+        return dict(sorted(total.items()))
+
+    def samples(self) -> pl.DataFrame:
+        """A few assets of each sort of news: what, path, before."""
+        parts = [scope.news.samples for scope in self.scopes if scope.news]
+        empty = pl.DataFrame(schema={"what": pl.String, "path": pl.String, "before": pl.String})
+        return pl.concat([empty, *parts]).group_by("what", maintain_order=True).head(10).sort("what", "path")
+
+    def left_out(self) -> dict[str, int]:
+        """How many assets were left out, by reason."""
+        total: Counter[str] = Counter()
+        for scope in self.scopes:
+            total.update(scope.left_out)
+        return dict(total)
+
+    def sentence(self) -> str:
+        """The outcome in one line."""
+        said = ", ".join(f"{count:,} {what}" for what, count in self.counts().items()) or "nothing changed"
+        return f"Immich, by its {self.by}: {self.assets:,} assets: {said}"
+
+
+class _CountsDifferError(Exception):
+    """After a reading of what changed, another number of assets is stored than the server counts."""
+
+
+def take_server_snapshot(database: Database, server: ImmichServer, *, full: bool = False) -> ServerOutcome:
+    """Read every part of a server and bring its rows up to date.
+
+    A part is read from where its last reading ended, and as a whole when it was not read before, when `full_every_hours` have passed,
+    when settings that its rows depend on changed, or when the counts differ afterwards. A part that fails keeps the rows it had.
+
+    Raises:
+        ImmichError: no part could be read.
+    """
+    began = time.monotonic()
+    with database.lock(f"snapshot of {server.source_id}"):
+        try:
+            reader = open_reader(server.settings)
+        except ImmichError as error:
+            record_problem(database, server.source_id, "server", owner="server", by="none", problem=str(error))
+            raise
+        try:
+            outcomes = _read_all(database, server, reader, full=full)
+        finally:
+            reader.close()
+        outcome = ServerOutcome(reader.by, tuple(outcomes), time.monotonic() - began)
+        for label, problem in outcome.problems.items():
+            logger.warning("%s was not read, what was known of it stays: %s", label, problem)
+        if outcomes and len(outcome.problems) == len(outcomes):
+            raise ImmichError("; ".join(f"{label}: {problem}" for label, problem in outcome.problems.items()))
+        return outcome
+
+
+def _read_all(database: Database, server: ImmichServer, reader: Reader, *, full: bool) -> list[ScopeOutcome]:
+    found = reader.scopes()
+    with database.frames() as frames:
+        known = readings(frames, server.source_id)
+    outcomes = []
+    for scope in found:
+        if isinstance(scope, Scope):
+            outcomes.append(_read_scope(database, server, reader, scope, known.get(scope.key), full=full))
+        else:
+            outcomes.append(ScopeOutcome(scope.label, problem=scope.problem))
+        problem = outcomes[-1].problem
+        if problem:
+            record_problem(database, server.source_id, scope.key, owner=scope.label, by=reader.by, problem=problem)
+    scopes = [scope for scope in found if isinstance(scope, Scope)]
+    with database.frames() as frames:
+        forget_scopes(frames, server.source_id, [scope.key for scope in found])
+        if len(scopes) == len(found):
+            store.forget_other_owners(frames, server.source_id, [owner for scope in scopes for owner in scope.owners])
+        _write_left_out(frames, server.source_id, outcomes)
+        stored = store.stored_assets_of_source(frames, server.source_id)
+        record_scan(frames, server.source_id, files=stored, unsettled=False)
+    return outcomes
+
+
+def _read_scope(
+    database: Database, server: ImmichServer, reader: Reader, scope: Scope, before: ReadingRow | None, *, full: bool
+) -> ScopeOutcome:
+    cursor = None if full else usable_cursor(server, reader.by, before)
+    try:
+        try:
+            return _attempt(database, server, reader, scope, cursor)
+        except _CountsDifferError:
+            logger.info("%s: the counts differ, so everything is read", scope.label)
+            return _attempt(database, server, reader, scope, None)
+    except ImmichError as error:
+        return ScopeOutcome(scope.label, problem=str(error))
+
+
+def usable_cursor(server: ImmichServer, by: str, before: ReadingRow | None) -> str | None:
+    """Where the next reading may begin; None if everything is to be read."""
+    if before is None or before.cursor is None or before.full_at is None or before.by != by:
+        return None
+    if datetime.now(UTC) - before.full_at > timedelta(hours=server.settings.full_every_hours):
+        return None
+    cursor = json.loads(before.cursor)
+    return str(cursor["at"]) if cursor.get("settings") == server.fingerprint else None
+
+
+def _attempt(
+    database: Database, server: ImmichServer, reader: Reader, scope: Scope, cursor: str | None
+) -> ScopeOutcome:
+    reading = reader.read(scope, cursor)
+    with database.frames() as frames, store.staging(frames) as stage:
+        _take(reading, stage, server, scope)
+        finished = reading.finish()
+        owners = list(scope.owners)
+        news = store.apply_reading(frames, stage, server.source_id, owners, full=reading.full, deleted=finished.deleted)
+        stored = store.stored_assets(frames, server.source_id, owners)
+        if not reading.full and finished.server_assets is not None and stored != finished.server_assets:
+            raise _CountsDifferError
+        changes = news.changes + _surroundings(frames, owners, reading, finished)
+        record_reading(
+            frames,
+            server.source_id,
+            scope.key,
+            owner=scope.label,
+            by=reader.by,
+            cursor=json.dumps({"settings": server.fingerprint, "at": finished.cursor}),
+            full=reading.full,
+            server_assets=finished.server_assets,
+            stored_assets=stored,
+        )
+        return ScopeOutcome(
+            scope.label,
+            full=reading.full,
+            read=stage.rows,
+            news=news,
+            server_assets=finished.server_assets,
+            stored_assets=stored,
+            left_out=finished.left_out,
+            changes=changes,
+        )
+
+
+def _take(reading: Reading, stage: Stage, server: ImmichServer, scope: Scope) -> None:
+    progress = Progress(f"reading {scope.label} of Immich", reading.expected, "assets") if reading.expected else None
+    for frame in reading.frames():
+        stage.append(
+            asset_rows(
+                frame,
+                scope.owners,
+                formats=server.formats,
+                paths=server.paths,
+                media_location=server.settings.media_location,
+            )
+        )
+        if progress:
+            progress.at(stage.rows)
+
+
+def _surroundings(frames: Frames, owners: Sequence[str], reading: Reading, finished: Finished) -> Changes:
+    changes = Changes()
+    if finished.albums is not None:
+        changes += store.write_albums(frames, owners, finished.albums)
+    if finished.extras is not None:
+        if reading.full:
+            changes += store.write_extras(frames, owners, finished.extras)
+        else:
+            changes += store.merge_extras(frames, finished.extras)
+    return changes
+
+
+def _write_left_out(frames: Frames, source_id: str, outcomes: Sequence[ScopeOutcome]) -> None:
+    """What was left out, one row per scope and reason, the number in the words; kept for parts that failed."""
+    rows = [
+        (source_id, outcome.label, f"{reason} ({count:,} assets)")
+        for outcome in outcomes
+        for reason, count in outcome.left_out.items()
+    ]
+    schema = {"source_id": pl.String, "path": pl.String, "reason": pl.String}
+    if not any(outcome.problem for outcome in outcomes):
+        frames.replace(SKIPPED, pl.DataFrame(rows, schema=schema, orient="row"), scope={"source_id": source_id})
