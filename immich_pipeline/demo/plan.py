@@ -75,12 +75,12 @@ COPIES: tuple[tuple[str, int, How, str], ...] = (
     ("seaside", 5, "webp", "Downloads/seaside.webp"),
     ("spring", 0, "exact", "Backup/2022-05 Spring walk/{name}"),
     ("spring", 4, "exact", "2022/2022-05 Spring walk/{stem} - Copy.JPG"),
-    ("spring", 5, "edited", "2022/2022-05 Spring walk/{stem}_edited.jpg"),
+    ("spring", 5, "edited", "Prints/{stem} print.jpg"),
     ("winter", 0, "exact", "2022/2022-12 Winter/{stem} (1).JPG"),
     ("winter", 1, "reencoded", "Downloads/{stem}.jpg"),
     ("winter", 2, "heic", "Downloads/snow.heic"),
     ("winter", 3, "chat", "WhatsApp/IMG-20221227-WA0004.jpg"),
-    ("winter", 4, "edited", "2022/2022-12 Winter/{stem}_edited.JPG"),
+    ("winter", 4, "edited", "Prints/{stem} print.JPG"),
     ("birthday", 0, "exact", "Backup/2023-06 Birthday/{name}"),
     ("birthday", 0, "chat", "WhatsApp/IMG-20230616-WA0002.jpg"),
     ("birthday", 0, "reencoded", "Downloads/{stem}.jpg"),
@@ -329,6 +329,8 @@ def _captures(albums: dict[str, list[Photo]], special: list[Photo]) -> list[Grou
         photo = albums[name][number]
         rendered = [photo.path, *(copy.path for copy in photo.copies)]
         groups += [Group("raw_jpeg", (jpeg, raw)) for jpeg, raw in zip(rendered, photo.raw_paths, strict=False)]
+    for photo in (photo for album in albums.values() for photo in album):
+        groups += [Group("versions", (photo.path, copy.path)) for copy in photo.copies if _is_version(copy)]
     burst = tuple(photo.path for photo in special if photo.shot.burst_id)
     named = tuple(photo.path for photo in special if "_BURST" in photo.name)
     still = next(photo for photo in special if photo.shot.content_id)
@@ -336,11 +338,17 @@ def _captures(albums: dict[str, list[Photo]], special: list[Photo]) -> list[Grou
     return sorted((Group(group.kind, tuple(sorted(group.paths))) for group in groups), key=lambda group: group.paths)
 
 
+def _is_version(copy: Copy) -> bool:
+    """Whether a copy says by its name that it is the same photo, edited: then it is no duplicate."""
+    return "_edited." in copy.path
+
+
 def _duplicates(photos: list[Photo]) -> Iterator[Group]:
     for photo in photos:
-        if photo.copies:
-            classes = [_CLASS_OF.get(copy.how, "reencoded") for copy in photo.copies]
+        copies = [copy for copy in photo.copies if not _is_version(copy)]
+        if copies:
+            classes = [_CLASS_OF.get(copy.how, "reencoded") for copy in copies]
             kind = max(classes, key=_FURTHEST_LAST.index)
-            yield Group(kind, tuple(sorted([photo.path, *(copy.path for copy in photo.copies)])))
+            yield Group(kind, tuple(sorted([photo.path, *(copy.path for copy in copies)])))
         if len(photo.raw_paths) > 1:
             yield Group("exact", tuple(sorted(photo.raw_paths)))

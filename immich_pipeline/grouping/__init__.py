@@ -1,7 +1,21 @@
-"""Which files are one capture: RAW and JPEG, bursts, live photos. Pure functions of polars frames."""
+"""Which files are one capture: RAW and JPEG, versions, bursts, brackets, live photos. Pure functions of polars frames."""
 
-from immich_pipeline.grouping.captures import group_captures
+from immich_pipeline.grouping.captures import group_captures, kept_whole, live_pairs
+from immich_pipeline.grouping.policies import Policy, stack_members, with_policies
 from immich_pipeline.grouping.rules import GroupingRules, NameRule
-from immich_pipeline.grouping.schema import CAPTURE_SCHEMA, INPUT_SCHEMA
+from immich_pipeline.grouping.schema import CAPTURE_SCHEMA, CONSTRAINT_SCHEMA, INPUT_SCHEMA, KEPT_WHOLE
 
-__all__ = ["CAPTURE_SCHEMA", "INPUT_SCHEMA", "GroupingRules", "NameRule", "group_captures"]
+__all__ = [
+    "CAPTURE_SCHEMA",
+    "CONSTRAINT_SCHEMA",
+    "INPUT_SCHEMA",
+    "KEPT_WHOLE",
+    "GroupingRules",
+    "NameRule",
+    "Policy",
+    "group_captures",
+    "kept_whole",
+    "live_pairs",
+    "stack_members",
+    "with_policies",
+]

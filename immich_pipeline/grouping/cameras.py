@@ -2,33 +2,28 @@
 
 import polars as pl
 
-
-def with_cameras(assets: pl.DataFrame) -> pl.DataFrame:
-    """Add ``camera_make`` and ``camera_model`` (String, lower case, null where unknown or blank)."""
-
-    def known(column: str) -> pl.Expr:
-        text = pl.col(column).str.strip_chars().str.to_lowercase()
-        return pl.when(text != "").then(text)
-
-    return assets.with_columns(camera_make=known("make"), camera_model=known("model"))
+CAMERA = ("make", "model", "serial")
 
 
 def fill_cameras(rows: pl.DataFrame, within: list[str]) -> pl.DataFrame:
     """Give rows of unknown camera the one camera of their set; where there are several, they keep none.
 
     Args:
-        rows: ``camera_make``, ``camera_model`` and the columns of ``within``.
+        rows: ``make``, ``model``, ``serial`` (UInt32 codes, null where unknown) and the columns of ``within``.
         within: Columns that tell the sets apart.
 
     Returns:
-        ``rows`` with ``camera_make`` and ``camera_model`` filled, and ``camera_known`` (Boolean: it needed no filling).
+        ``rows`` with the three filled, and ``camera_known`` (Boolean: make and model needed no filling).
     """
-    known = pl.all_horizontal(pl.col("camera_make", "camera_model").is_not_null())
-    return (
-        rows.with_columns(camera_known=known)
-        .with_columns(_only_value("camera_make", within))
-        .with_columns(_only_value("camera_model", [*within, "camera_make"]))
-    )
+    filled = rows.with_columns(camera_known=camera_known())
+    for number, column in enumerate(CAMERA):
+        filled = filled.with_columns(_only_value(column, [*within, *CAMERA[:number]]))
+    return filled
+
+
+def camera_known() -> pl.Expr:
+    """Make and model are known; the body's serial number often is not, and only ever tells two bodies apart."""
+    return pl.col("make").is_not_null() & pl.col("model").is_not_null()
 
 
 def _only_value(column: str, within: list[str]) -> pl.Expr:

@@ -18,18 +18,20 @@ def with_group_id(members: pl.DataFrame, group: str, kind: str) -> pl.DataFrame:
     Returns:
         ``members`` in the same order with ``group_id`` (String) added.
     """
-    groups = (
-        members.lazy()
-        .sort("asset_id")
-        .group_by(group)
-        .agg(
-            pl.concat_str([pl.col(kind).first(), pl.col("asset_id").str.join("\n")], separator="\n")
-            .first()
-            .alias("text")
-        )
-        .collect()
-    )
+    digests = digested(members.lazy().sort("asset_id"), group, kind)
+    return members.join(digests, on=group, how="left", maintain_order="left")
+
+
+def digested(members: pl.LazyFrame, group: str, kind: str) -> pl.DataFrame:
+    """The ids alone: ``group`` and ``group_id``, sorted by group_id.
+
+    Args:
+        members: As for :func:`with_group_id`, sorted by asset id.
+        group: Column that tells groups apart.
+        kind: String column, one value per group.
+    """
+    text = pl.concat_str([pl.col(kind).first(), pl.col("asset_id").str.join("\n")], separator="\n").first()
+    groups = members.group_by(group).agg(text.alias("text")).collect()
     # Polars has no cryptographic hash; one call per group, not per asset.
-    digests = [sha256(text.encode()).hexdigest()[:ID_LENGTH] for text in groups["text"]]
-    ids = groups.select(group, pl.Series("group_id", digests, dtype=pl.String))
-    return members.join(ids, on=group, how="left", maintain_order="left")
+    digests = [sha256(text.encode()).hexdigest()[:ID_LENGTH] for text in groups["text"].to_list()]
+    return groups.select(group, pl.Series("group_id", digests, dtype=pl.String)).sort("group_id")

@@ -2,48 +2,127 @@
 
 import polars as pl
 
-from immich_pipeline.grouping.evidence import as_members
+from immich_pipeline.grouping.evidence import MEMBER_SCHEMA, stacked
+from immich_pipeline.grouping.pictures import IS_PICTURE
 from immich_pipeline.grouping.rules import GroupingRules
+from immich_pipeline.grouping.schema import COMPONENT_ROLE
+from immich_pipeline.grouping.together import NAME_BUCKET, same_shot
 
 _VIDEO = pl.col("kind") == "video"
-_CONTENT = ["owner", "source_id", "content_id"]
+
+PAIR_SCHEMA = {"still": pl.UInt32(), "video": pl.UInt32(), "evidence": pl.String(), "camera_known": pl.Boolean()}
+"""Rows of a still and of its video; a video has one still only."""
 
 
-def with_live_videos(members: pl.DataFrame, prepared: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
+def pairs(prepared: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
+    """Which video belongs to which still: as the server has linked them, else by content id, else by name.
+
+    By name: a component's extension (``IMG.MP.jpg`` and ``IMG.MP``), or one still and one short video of one name, time
+    and camera.
+
+    Returns:
+        ``PAIR_SCHEMA``, sorted by video.
+    """
+    stills, videos = prepared.filter(IS_PICTURE), prepared.filter(_VIDEO)
+    linked = _linked(stills, videos)
+    by_id = _by_content_id(_rest(stills, linked, "still"), _rest(videos, linked, "video"))
+    found = pl.concat([linked, by_id])
+    by_part = _by_component_name(_rest(stills, found, "still"), _rest(videos, found, "video"), rules)
+    found = pl.concat([found, by_part])
+    by_name = _by_name(_rest(stills, found, "still"), _rest(videos, found, "video"), rules)
+    return pl.concat([found, by_name]).sort("video")
+
+
+def with_live_videos(members: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
     """Add each live photo's video to its still's group, or a group of the two where the still has none.
 
     Args:
-        members: The groups found so far (``evidence.MEMBER_COLUMNS``).
-        prepared: All assets.
-        rules: What the content id is worth.
-
-    Returns:
-        ``members`` with the live photos added.
+        members: The groups found so far (``MEMBER_SCHEMA``).
+        live: ``PAIR_SCHEMA``.
     """
-    live = as_members(_pairs(prepared), "live", "live", rules).with_columns(live="group")
-    taken = live.join(members.select("asset_id", home="group", home_kind="kind"), on="asset_id", how="left")
-    taken = taken.with_columns(_home("home"), _home("home_kind"))
-    at_home = pl.col("home").is_not_null()
-    fresh = taken.filter(~at_home).select(members.columns)
-    follow = taken.filter(at_home, pl.col("role") == "video").with_columns(group="home", kind="home_kind")
-    return pl.concat([members, fresh, follow.select(members.columns)])
-
-
-def _home(column: str) -> pl.Expr:
-    """The group that the first still of a live photo is in already."""
-    return pl.col(column).sort_by("home", "asset_id", nulls_last=True).first().over("live").alias(column)
-
-
-def _pairs(prepared: pl.DataFrame) -> pl.DataFrame:
-    """Stills and videos with one content id; where copies or edits carry it too, the name tells which belong together."""
-    carrying = prepared.filter(pl.col("content_id").is_not_null())
-    one_each = (_VIDEO.sum().over(_CONTENT) == 1) & ((~_VIDEO).sum().over(_CONTENT) == 1)
-    folder, stem = (pl.when(~one_each).then(column).alias(f"live_{column}") for column in ("folder", "stem"))
-    carrying = carrying.with_columns(folder, stem)
-    carrying = carrying.with_columns(set=pl.struct(*_CONTENT, "live_folder", "live_stem").rank("dense"))
-    return carrying.filter(_VIDEO.any().over("set"), (~_VIDEO).any().over("set")).with_columns(
-        role=pl.when(_VIDEO).then(pl.lit("video")).otherwise(pl.lit("still")),
-        evidence=pl.lit("content_id"),
-        # The id speaks for itself: nothing is less sure for a camera that is not written into the video.
-        camera_known=pl.lit(value=True),
+    homes = live.join(members.select("row", "group", "kind"), left_on="still", right_on="row", how="left")
+    at_home = homes.filter(pl.col("group").is_not_null())
+    follow = at_home.select("group", "kind", "evidence", "camera_known", row="video", role=pl.lit(COMPONENT_ROLE))
+    alone = homes.filter(pl.col("group").is_null()).with_columns(
+        group=pl.col("still").cast(pl.Int64), kind=pl.lit("live")
     )
+    shared = ["group", "kind", "evidence", "camera_known"]
+    stills = alone.select(*shared, row="still", role=pl.lit("still")).unique("row", keep="first", maintain_order=True)
+    fresh = pl.concat([stills, alone.select(*shared, row="video", role=pl.lit(COMPONENT_ROLE))])
+    columns = list(MEMBER_SCHEMA)
+    return stacked(pl.concat([members, follow.select(columns)]), fresh.select(columns))
+
+
+def _rest(rows: pl.DataFrame, found: pl.DataFrame, side: str) -> pl.DataFrame:
+    return rows.join(found.select(row=side), on="row", how="anti")
+
+
+def _found(frame: pl.DataFrame, evidence: str) -> pl.DataFrame:
+    """One still per video: that of the first row."""
+    frame = frame.sort("still", "video").unique("video", keep="first", maintain_order=True)
+    known = pl.col("camera_known") if "camera_known" in frame.columns else pl.lit(value=True)
+    return frame.select("still", "video", pl.lit(evidence).alias("evidence"), known.alias("camera_known"))
+
+
+def _linked(stills: pl.DataFrame, videos: pl.DataFrame) -> pl.DataFrame:
+    # The server hides the videos of live photos: owner and source must agree, not whether the two are shown.
+    wanted = stills.filter(pl.col("live_video_id").is_not_null()).select("library", "live_video_id", still="row")
+    return _found(
+        wanted.join(
+            videos.select("library", "asset_id", video="row"),
+            left_on=["library", "live_video_id"],
+            right_on=["library", "asset_id"],
+        ),
+        "live_video_id",
+    )
+
+
+def _by_content_id(stills: pl.DataFrame, videos: pl.DataFrame) -> pl.DataFrame:
+    """Stills and videos with one content id; where copies or edits carry it too, the name tells which belong together."""
+    content = ["library", "content_id"]
+    wanted = [*content, "folder", "stem"]
+    carrying = [side.filter(pl.col("content_id").is_not_null()) for side in (stills, videos)]
+    left, right = (
+        side.select(*wanted, pl.len().over(content).alias("count"), pl.col("row").alias(name))
+        for side, name in zip(carrying, ("still", "video"), strict=True)
+    )
+    one_each = (pl.col("count") == 1) & (pl.col("count_right") == 1)
+    same_name = (pl.col("folder") == pl.col("folder_right")) & (pl.col("stem") == pl.col("stem_right"))
+    return _found(left.join(right, on=content).filter(one_each | same_name), "content_id")
+
+
+def _by_component_name(stills: pl.DataFrame, videos: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
+    """A video of a component's extension is named as its still without the still's extension."""
+    is_part = pl.col("extension").is_in(list(rules.live_component_extensions))
+    place = ["scope", "folder"]
+    whole = stills.join(videos.filter(is_part).select(place).unique(), on=place, how="semi")
+    whole = whole.select(*place, still="row", name=pl.col("folded").str.replace(r"\.[^.]*$", ""))
+    found = whole.join(videos.filter(is_part).select(*place, name="folded", video="row"), on=[*place, "name"])
+    return _found(found, "live_component")
+
+
+def _by_name(stills: pl.DataFrame, videos: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
+    """Just one short video beside stills of its name, time and camera; the still is the one the camera rendered."""
+    short = videos.filter(pl.col("duration_ms") <= rules.live_max_duration_ms)
+    # The whole name but its last extension: "IMG.TS.mp4" is another file than "IMG.jpg".
+    own_name = pl.col("folded").str.replace(r"\.[^.]*$", "")
+    rows = pl.concat(
+        [
+            side.with_columns(
+                name_key=own_name, name_rule=pl.lit(None, pl.Int16), tolerance_us=rules.tolerance_ms * 1000
+            )
+            for side in (stills, short)
+        ]
+    )
+    names = rows.filter(_VIDEO).select(NAME_BUCKET).unique()
+    sets = same_shot(rows.join(names, on=NAME_BUCKET, how="semi", nulls_equal=True), rules)
+    timed = (pl.col("evidence") != "name_only").all().over("set")
+    sets = sets.filter(timed, _VIDEO.sum().over("set") == 1, (~_VIDEO).any().over("set"))
+    known = sets.group_by("set").agg(pl.col("camera_known").all())
+    best = (
+        sets.filter(~_VIDEO)
+        .sort("set", pl.col("kind") == "raw", "row")
+        .unique("set", keep="first", maintain_order=True)
+    )
+    found = sets.filter(_VIDEO).select("set", video="row").join(best.select("set", still="row"), on="set")
+    return _found(found.join(known, on="set"), "live_name")

@@ -1,9 +1,10 @@
-"""What a file's name and folder say, as polars expressions."""
+"""What a file's name and folder say."""
 
 import re
 
 import polars as pl
 
+from immich_pipeline.grouping.marks import strip_marks, weak_bases
 from immich_pipeline.grouping.rules import GroupingRules, NameRule
 
 
@@ -17,8 +18,13 @@ def folded(text: pl.Expr) -> pl.Expr:
 
 def stem_key(name: pl.Expr, rules: GroupingRules) -> pl.Expr:
     """The folded name without its media extensions, however many it has; never empty unless the name is."""
+    return without_extensions(folded(name), rules)
+
+
+def without_extensions(folded_name: pl.Expr, rules: GroupingRules) -> pl.Expr:
+    """A folded name without its media extensions, however many it has; never empty unless the name is."""
     extensions = "|".join(map(re.escape, rules.media_extensions))
-    return folded(name).str.replace(rf"^(.+?)(?:\.(?:{extensions}))+$", "${1}")
+    return folded_name.str.replace(rf"(?s)(.)(?:\.(?:{extensions}))+$", "${1}")
 
 
 def folder_key(folder: pl.Expr, rules: GroupingRules) -> pl.Expr:
@@ -27,49 +33,81 @@ def folder_key(folder: pl.Expr, rules: GroupingRules) -> pl.Expr:
     return folder.str.normalize("NFC").str.replace(rf"(?i)(?:(?:^|/)(?:{names}))+$", "")
 
 
-def with_names(assets: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
-    """Add what the names say.
+def with_names(names: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
+    """Read names.
 
     Args:
-        assets: Columns ``name`` and ``folder`` (String).
-        rules: Extensions, folders and name rules.
+        names: ``row`` (UInt32, one value per asset), ``name`` and ``kind`` (String).
+        rules: Extensions, marks and name rules.
 
     Returns:
-        ``assets`` with ``folder_key``, ``stem`` (String), ``name_rule`` (String: the rule that matched, or null),
-        ``name_use`` (String: "capture", "burst" or null), ``name_key`` (String: the rule's key, else the stem),
-        ``rule_tolerance_ms`` (Int64 or null) and ``cover`` (Boolean: the name says it is the cover).
+        One row per name, in an order of its own, with ``row`` and
+
+        - ``folded`` (String): the folded name, and ``stem``: without its media extensions;
+        - ``name_rule`` (Int16: the number of the active rule that matched, or null), ``name_key`` (String: the rule's
+          key, else ``base``) and ``base``: the stem without version marks;
+        - ``version`` (Int32): 0 for an original, the number of an edit, negative for what an app made by itself;
+        - ``cover``, ``mark_exact``, ``is_scan`` (Boolean): the name says that it is the cover, its mark counts among
+          files of one instant only, it is a side of a scanned photo;
+        - ``weak_base`` (String or null) and ``weak_version`` (Int32): what the name would be a version of, if that is there.
     """
-    named = assets.with_columns(stem=stem_key(pl.col("name"), rules), folder_key=folder_key(pl.col("folder"), rules))
-    matches = [_match(rule) for rule in rules.name_rules]
-    match = pl.coalesce([*matches, pl.lit(None, dtype=_MATCH)])
-    fields = [match.struct.field(field) for field in ("name_rule", "name_use", "rule_tolerance_ms", "key", "cover")]
-    return (
-        named.with_columns(fields)
-        .with_columns(pl.coalesce("key", "stem").alias("name_key"), pl.col("cover").fill_null(value=False))
-        .drop("key")
+    # Names of plain letters, which most are, need no normal form.
+    plain = pl.col("name").str.len_bytes() == pl.col("name").str.len_chars()
+    named = pl.concat(
+        [
+            names.filter(plain).with_columns(folded=pl.col("name").str.to_lowercase()),
+            names.filter(~plain).with_columns(folded=folded(pl.col("name"))),
+        ]
     )
+    is_video = pl.col("kind") == "video"
+    named = named.select("row", "folded", is_video.alias("is_video"), stem=without_extensions(pl.col("folded"), rules))
+    named = _with_bases(named, strip_marks(named.select("row", "stem", "is_video"), rules))
+    weak = weak_bases(named.filter(~pl.col("is_video")).select("row", "base"), rules)
+    found = _parse(named.select("row", "base"), rules).join(weak, on="row", how="full", coalesce=True)
+    named = named.drop("is_video").join(found, on="row", how="left")
+    edited = pl.col("says_edited").fill_null(value=False) & (pl.col("version") == 0)
+    return named.with_columns(
+        name_key=pl.coalesce("key", "base"),
+        cover=pl.col("cover").fill_null(value=False),
+        version=pl.when(edited).then(pl.lit(1, pl.Int32)).otherwise("version"),
+    ).drop("key", "says_edited")
 
 
-_MATCH = pl.Struct(
-    {
-        "name_rule": pl.String,
-        "name_use": pl.String,
-        "rule_tolerance_ms": pl.Int64,
-        "key": pl.String,
-        "cover": pl.Boolean,
-    }
-)
-
-
-def _match(rule: NameRule) -> pl.Expr:
-    """A struct of what the rule says of the stem, or null where it does not match."""
-    groups = pl.col("stem").str.extract_groups(f"(?i){rule.pattern}")
-    has_cover = "(?P<cover>" in rule.pattern
-    found = pl.struct(
-        pl.lit(rule.name).alias("name_rule"),
-        pl.lit(rule.use).alias("name_use"),
-        pl.lit(rule.tolerance_ms, dtype=pl.Int64).alias("rule_tolerance_ms"),
-        groups.struct.field("key"),
-        (groups.struct.field("cover").is_not_null() if has_cover else pl.lit(value=False)).alias("cover"),
+def _with_bases(named: pl.DataFrame, stripped: pl.DataFrame) -> pl.DataFrame:
+    """Names with what stripping found; most have no mark at all."""
+    unmarked = named.join(stripped, on="row", how="anti").with_columns(
+        base="stem", version=pl.lit(0, pl.Int32), mark_exact=pl.lit(value=False), is_scan=pl.lit(value=False)
     )
-    return pl.when(groups.struct.field("key").is_not_null()).then(found)
+    return pl.concat([unmarked, named.join(stripped, on="row").select(unmarked.columns)])
+
+
+def _parse(bases: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
+    """The first name rule that matches each base: ``row``, ``name_rule``, ``key``, ``cover``, ``says_edited``."""
+    found = [pl.DataFrame(schema=_PARSED)]
+    for number, rule in enumerate(rules.active_name_rules()):
+        pattern = f"(?i){rule.pattern}"
+        matches = bases["base"].str.contains(pattern)
+        if matches.any():
+            found.append(_parsed(bases.filter(matches), rule, pattern, number))
+            bases = bases.filter(~matches)
+    return pl.concat(found)
+
+
+_PARSED = {"row": pl.UInt32, "name_rule": pl.Int16, "key": pl.String, "cover": pl.Boolean, "says_edited": pl.Boolean}
+
+
+def _parsed(bases: pl.DataFrame, rule: NameRule, pattern: str, number: int) -> pl.DataFrame:
+    groups = pl.col("base").str.extract_groups(pattern)
+    named = rule.groups()
+
+    def present(group: str) -> pl.Expr:
+        return groups.struct.field(group).is_not_null() if group in named else pl.lit(value=False)
+
+    keys = [groups.struct.field(key) for key in ("key", "key2") if key in named]
+    return bases.select(
+        "row",
+        pl.lit(number, pl.Int16).alias("name_rule"),
+        pl.concat_str(keys, ignore_nulls=True).alias("key"),
+        present("cover").alias("cover"),
+        present("edit").alias("says_edited"),
+    )

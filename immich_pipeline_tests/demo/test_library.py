@@ -42,7 +42,7 @@ def test_every_duplicate_group_is_found_and_no_other(demo: DemoSummary, measured
 
 def test_every_capture_group_is_found_and_no_other(demo: DemoSummary, measured: Measured) -> None:
     assert measured.capture_sets() == {(group.kind, group.paths) for group in demo.capture_groups}
-    assert {group.kind for group in demo.capture_groups} == {"raw_jpeg", "burst", "live"}
+    assert {group.kind for group in demo.capture_groups} == {"raw_jpeg", "burst", "live", "versions"}
 
 
 def test_there_are_neighbours_for_the_veto(measured: Measured) -> None:

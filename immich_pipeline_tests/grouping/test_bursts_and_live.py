@@ -62,7 +62,7 @@ def test_a_content_id_does_not_link_owners_or_sources_nor_stills_alone() -> None
 
 def test_copies_of_a_live_photo_pair_up_by_folder_and_name() -> None:
     rows = [asset(f"{folder}/1.{e}", content_id="C") for folder in "ab" for e in ("HEIC", "MOV")]
-    rows.append(asset("a/1-edit.HEIC", content_id="C"))
+    rows.append(asset("a/1 (2).HEIC", content_id="C"))
     assert [ids for _, ids, _ in grouped(*rows)] == [["a/1.HEIC", "a/1.MOV"], ["b/1.HEIC", "b/1.MOV"]]
 
 

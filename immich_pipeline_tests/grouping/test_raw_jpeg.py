@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import polars as pl
 import pytest
 
@@ -120,6 +122,12 @@ def test_midnight_on_new_years_day_is_a_placeholder() -> None:
     assert rule_and_confidence(*(row | {"subsec": "01"} for row in rows))["A.CR2"] == ("raw_jpeg.same_time", 0.99)
 
 
+@pytest.mark.parametrize("clock", ["2002-12-08T12:00:00", "1799-06-01T12:00:00"])
+def test_what_cameras_write_when_they_do_not_know_is_no_time(clock: str) -> None:
+    rows = [asset(f"A.{extension}", taken_at_local=datetime.fromisoformat(clock)) for extension in ("CR2", "JPG")]
+    assert rule_and_confidence(*rows)["A.CR2"] == ("raw_jpeg.name_only", 0.5)
+
+
 def test_a_subsecond_that_is_no_number_is_unknown() -> None:
     assert grouped(asset("A.CR2", subsec="<b>"), asset("A.JPG", subsec="9" * 400)) == PAIR
 
@@ -136,8 +144,8 @@ def test_roles() -> None:
     }
 
 
-def test_two_rendered_pictures_or_two_raw_files_are_no_pair() -> None:
-    assert grouped(asset("A.JPG"), asset("A.HEIC"), asset("B.PEF"), asset("B.DNG"), asset("A.MOV")) == []
+def test_two_rendered_pictures_of_unknown_size_are_no_pair() -> None:
+    assert grouped(asset("A.JPG"), asset("A.HEIC"), asset("A.MOV")) == []
 
 
 def test_frames_with_a_burst_name_pair_by_their_whole_name() -> None:

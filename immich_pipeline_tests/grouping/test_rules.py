@@ -34,6 +34,33 @@ def test_a_user_adds_a_name_rule_and_changes_a_number_without_code(tmp_path: Pat
     assert grouped(*series, rules=rules) == [("burst", ["SERIES7-1.jpg", "SERIES7-2.jpg"], "SERIES7-1.jpg")]
 
 
+def test_yaml_and_mappings_say_the_same(tmp_path: Path) -> None:
+    extra = tmp_path / "rules.yaml"
+    extra.write_text(
+        """
+        tolerance_ms: 500
+        switched_on: [leica]
+        name_rules:
+          - {name: mine, use: burst, pattern: '^SERIES(?P<key>\\d+)-\\d+$'}
+        """
+    )
+    rules = GroupingRules.load(extra)
+    assert (rules.tolerance_ms, rules.name_rules[0].name) == (500, "mine")
+    assert "leica" in {rule.name for rule in rules.active_name_rules()}
+    rule = {"name": "mine", "use": "burst", "pattern": r"^SERIES(?P<key>\d+)-\d+$"}
+    assert GroupingRules.load({"tolerance_ms": 500, "switched_on": ["leica"], "name_rules": [rule]}) == rules
+    (tmp_path / "empty.yml").write_text("")
+    assert GroupingRules.load(tmp_path / "empty.yml") == GroupingRules.load()
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("- 1", "must hold names"), ("a: [", "not YAML")])
+def test_yaml_that_holds_no_rules_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    extra = tmp_path / "rules.yml"
+    extra.write_text(text)
+    with pytest.raises(ValueError, match=complaint):
+        GroupingRules.load(extra)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -42,6 +69,10 @@ def test_a_user_adds_a_name_rule_and_changes_a_number_without_code(tmp_path: Pat
         ("name_rules = [{name = 'x', use = 'burst', pattern = '('}]", "not a regular expression"),
         ("name_rules = [{name = 'x', use = 'burst', pattern = 'x'}]", "needs a group"),
         ("tolerance_ms = ", "Invalid value"),
+        ("weak_marks = ['(']", "not a regular expression"),
+        ("version_marks = [{name = 'x', pattern = '('}]", "not a regular expression"),
+        ("folder_rules = [{name = 'x', use = 'panorama', pattern = '(', gap_ms = 1}]", "not a regular expression"),
+        ("switched_on = ['pixel']", "names no optional rule: pixel"),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
