@@ -198,6 +198,8 @@ def test_the_frames_of_a_raw_pair_are_grouped_and_no_duplicates(pipeline: Pipeli
 
 def test_checks_hold_and_say_so(pipeline: Pipeline) -> None:
     pipeline.run()
+    examination = pipeline.definitions.resolve_job_def("examine_set_up")
+    assert examination.execute_in_process(instance=pipeline.instance).success
     checks = pipeline.instance.event_log_storage.get_asset_check_summary_records
     repository = pipeline.definitions.get_repository_def()
     keys = [key for key in repository.asset_graph.asset_check_keys if key.asset_key != dg.AssetKey("integrity_audits")]

@@ -341,7 +341,7 @@ _AS_NOBODY = """
 
 def test_folders_without_permission(root: Path) -> None:
     put(root, "open/a.jpg", "closed/b.jpg", "listed/c.jpg")
-    for folder in (root, *root.parents[:3]):
+    for folder in (root, *root.parents[:4]):
         folder.chmod(0o755)
     (root / "closed").chmod(0o000)
     (root / "listed").chmod(0o444)
