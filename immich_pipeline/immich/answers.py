@@ -68,6 +68,7 @@ class Album(_Answer):
     name: str = Field(validation_alias="albumName")
     owner_id: Id = Field(validation_alias="ownerId")
     asset_count: int = Field(validation_alias="assetCount")
+    updated_at: str = Field(default="", validation_alias="updatedAt")
 
 
 class Tag(_Answer):

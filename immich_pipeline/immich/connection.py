@@ -81,6 +81,7 @@ class Connection:
             requests_per_second=settings.requests_per_second,
             concurrency=settings.concurrency,
             timeout_seconds=settings.timeout_seconds,
+            retries=settings.retries,
         )
 
     def __enter__(self) -> Self:

@@ -144,7 +144,7 @@ class ImmichDatabase:
         library_ids: Sequence[str] | None = None,
         album_ids: Sequence[str] | None = None,
     ) -> dict[str, int]:
-        """How many assets `records` would read of each owner, zero included; owners as they were given."""
+        """How many photos and videos `records` would read of each owner, zero included; owners as they were given."""
         query = queries.count(queries.Scope(owner_ids, library_ids, album_ids))
         with self._known() as (session, _):
             counted: dict[str, int] = dict(session.read(query).iter_rows())

@@ -64,7 +64,7 @@ class PathMap:
                 )
             if prefix in roots:
                 raise UserError(f"paths: {mapping.immich!r} is mapped twice: leave one of the two out")
-            roots[prefix] = os.fsencode(mapping.here)
+            roots[prefix] = os.path.realpath(os.fsencode(mapping.here))
         # The longest first; each with the slash that makes it end at a component.
         self._roots = sorted(
             ((prefix.rstrip("/") + "/", root) for prefix, root in roots.items()),

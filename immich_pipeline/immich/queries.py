@@ -128,10 +128,10 @@ def records(scope: Scope, since: Watermark | None) -> sql.Composable:
 
 
 def count(scope: Scope) -> sql.Composable:
-    """How many assets of the scope each owner has."""
-    return sql.SQL('SELECT "ownerId"::text AS owner_id, count(*) AS total FROM asset WHERE {} GROUP BY 1').format(
-        scope.where()
-    )
+    """How many photos and videos of the scope each owner has."""
+    return sql.SQL(
+        "SELECT \"ownerId\"::text AS owner_id, count(*) AS total FROM asset WHERE {} AND type IN ('IMAGE', 'VIDEO') GROUP BY 1"
+    ).format(scope.where())
 
 
 def locked_count(owner_ids: Sequence[str]) -> sql.Composable:

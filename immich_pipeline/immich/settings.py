@@ -1,10 +1,13 @@
 """How to reach an Immich server: the `immich` part of `immich-pipeline.yaml`, and IMMICH_* variables."""
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class _Part(BaseModel):
@@ -46,6 +49,16 @@ class Include(_Part):
     libraries: tuple[str, ...] = Field(default=(), description="ids of external libraries, or 'uploads'")
     albums: tuple[str, ...] = Field(default=(), description="names or ids of albums")
 
+    @field_validator("libraries")
+    @classmethod
+    def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for library in value:
+            if library != "uploads" and not _UUID.fullmatch(library.lower()):
+                raise ValueError(
+                    f"{library!r} is no id of a library, nor 'uploads': the id is in the library's address in Immich"
+                )
+        return tuple(library.lower() for library in value)
+
 
 class Tls(_Part):
     """How the server's certificate is checked."""
@@ -76,6 +89,9 @@ class ImmichSettings(_Part):
     requests_per_second: float = Field(default=50.0, gt=0, le=10_000)
     concurrency: int = Field(default=4, ge=1, le=64, description="requests under way at once")
     timeout_seconds: float = Field(default=60.0, gt=0)
+    retries: int = Field(
+        default=5, ge=0, le=20, description="how often a request is sent again when the server is busy or away"
+    )
     cache_mb: int = Field(default=5_000, ge=10, description="how much disk the cache of pictures may take")
     full_every_hours: float = Field(
         default=24.0, gt=0, description="how often everything is compared, not only what changed"

@@ -25,7 +25,7 @@ def nothing_to_do(database: Database, library: Library, settings: Settings) -> b
     shows in its folder's time. Only when no folder changed is every file looked at, for those that were overwritten in place.
     """
     with database.frames() as frames:
-        if any_work(frames, versions(), cured=cured_kinds()):
+        if any_work(frames, versions(), cured=cured_kinds(settings)):
             return False
     if not all_current(database, settings):
         return False

@@ -64,7 +64,7 @@ def look_at_library(database: Database, settings: Settings, *, full: bool = Fals
     library = open_library(settings)
     activate_sources(database, library.rows)
     folder = take_snapshot(database, library.folder, allow_empty=settings.allow_empty) if library.folder else None
-    server, problem = _server(database, library.server, full=full)
+    server, problem = _server(database, library.server, full=full, allow_empty=settings.allow_empty)
     if problem and folder is None:
         raise UserError(problem)
     with database.frames() as frames:
@@ -72,11 +72,13 @@ def look_at_library(database: Database, settings: Settings, *, full: bool = Fals
     return LibraryOutcome(folder, server, same_files, time.monotonic() - began, problem)
 
 
-def _server(database: Database, server: ImmichServer | None, *, full: bool) -> tuple[ServerOutcome | None, str | None]:
+def _server(
+    database: Database, server: ImmichServer | None, *, full: bool, allow_empty: bool
+) -> tuple[ServerOutcome | None, str | None]:
     if server is None:
         return None, None
     try:
-        return take_server_snapshot(database, server, full=full), None
+        return take_server_snapshot(database, server, full=full, allow_empty=allow_empty), None
     except ImmichError as error:
         logger.warning("Immich was not read, what was known of it stays: %s", error)
         return None, str(error)

@@ -2,11 +2,15 @@
 
 import importlib.util
 
-from immich_pipeline.store.batches import ContentVersions
+from immich_pipeline.config import Settings
+from immich_pipeline.store.batches import NOT_DOWNLOADED_THEN, NOT_MOUNTED_THEN, ContentVersions
 
 FILE_HASHES = "2"
 PHOTO_METADATA = "1"
 PERCEPTUAL_HASHES = "1"
+
+
+_NOW_READ = {"never": [], "mount": [NOT_MOUNTED_THEN], "download": [NOT_MOUNTED_THEN, NOT_DOWNLOADED_THEN]}
 
 
 def versions() -> ContentVersions:
@@ -14,6 +18,8 @@ def versions() -> ContentVersions:
     return ContentVersions(file_hash=FILE_HASHES, photo_metadata=PHOTO_METADATA, perceptual_hash=PERCEPTUAL_HASHES)
 
 
-def cured_kinds() -> list[str]:
-    """Error kinds that need no longer be: pictures that had no decoder when they were read, once the extra is installed."""
-    return ["missing_extra"] if importlib.util.find_spec("pillow_heif") else []
+def cured_kinds(settings: Settings) -> list[str]:
+    """Why something could not be done that now can: a decoder is installed, originals are mounted or may be downloaded."""
+    cured = ["missing_extra"] if importlib.util.find_spec("pillow_heif") else []
+    originals = settings.immich.originals if settings.immich else "never"
+    return cured + _NOW_READ[originals]

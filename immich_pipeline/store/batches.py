@@ -61,11 +61,23 @@ def _undone(table: str, version: str, again: str) -> str:
     )
 
 
+NOT_MOUNTED_THEN, NOT_DOWNLOADED_THEN = "not_mounted_then", "not_downloaded_then"
+"""Stand, among what is cured, for files of a server whose bytes were not read for want of a mount, or of leave to download them."""
+
+_NEVER_READ = (
+    "c.sha256 IS NULL AND c.sha1 IS NULL AND c.error_kind IS NULL AND c.attempts < $5 "
+    f"AND ('{NOT_DOWNLOADED_THEN}' = ANY($6) OR ('{NOT_MOUNTED_THEN}' = ANY($6) AND EXISTS "
+    "(SELECT 1 FROM library.mounted_file m WHERE m.asset_id = c.asset_id)))"
+)
+
 # $1..$3 code versions, $4 transient kinds, $5 attempts, $6 kinds that a newly installed decoder cures
 _PENDING = " OR ".join(
     (
         _undone(
-            "file_hash", "$1", " AND NOT (c.error_kind IS NOT NULL AND c.error_kind = ANY($4) AND c.attempts < $5)"
+            "file_hash",
+            "$1",
+            " AND NOT (c.error_kind IS NOT NULL AND c.error_kind = ANY($4) AND c.attempts < $5)"
+            f" AND NOT ({_NEVER_READ})",
         ),
         _undone("photo_metadata", "$2", ""),
         _undone(

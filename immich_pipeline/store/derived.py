@@ -6,6 +6,7 @@ from immich_pipeline.store.frames import Changes, Frames, Table
 from immich_pipeline.store.state import bump
 
 CAPTURE_MEMBER = Table("captures", "capture_member", ("group_id", "asset_id"))
+KEPT_WHOLE = Table("captures", "kept_whole", ("set_id", "asset_id"))
 CANDIDATE = Table("duplicates", "candidate", ("left_id", "right_id", "kind"))
 VERIFIED_PAIR = Table("duplicates", "verified_pair", ("left_id", "right_id", "kind"))
 DUPLICATE_GROUP = Table("duplicates", "duplicate_group", ("group_id",))
@@ -44,6 +45,18 @@ def perceptual_hashes(frames: Frames) -> pl.DataFrame:
 def read_table(frames: Frames, table: Table, columns: str) -> pl.DataFrame:
     """Some columns of a derived table, ordered by its key. `columns` is SQL written in the code that calls."""
     return frames.read(f"SELECT {columns} FROM {table.schema}.{table.name} ORDER BY {', '.join(table.key)}")
+
+
+def capture_samples(frames: Frames, per_kind: int = 3) -> pl.DataFrame:
+    """A few groups of each kind for people: kind, folder, files (the primary first), reason of the primary."""
+    return frames.read(
+        "SELECT kind, folder, files, reason FROM (SELECT m.kind, min(a.folder) AS folder, "
+        "string_agg(a.name, ', ' ORDER BY m.is_primary DESC, a.name) AS files, min(m.reason) FILTER (WHERE m.is_primary) AS reason, "
+        "row_number() OVER (PARTITION BY m.kind ORDER BY m.group_id) AS place "
+        "FROM captures.capture_member m JOIN library.asset a USING (asset_id) GROUP BY m.kind, m.group_id) g "
+        "WHERE place <= $1 ORDER BY kind, place",
+        per_kind,
+    )
 
 
 def write(frames: Frames, topic: str, results: dict[Table, pl.DataFrame]) -> Changes:

@@ -9,7 +9,7 @@ import polars as pl
 from immich_pipeline.immich.schema import ALBUM_SCHEMA, EXTRA_SCHEMA, RECORD_SCHEMA
 from immich_pipeline.store.batches import TRANSIENT
 from immich_pipeline.store.frames import Changes, Frames, Stage, Table
-from immich_pipeline.store.state import bump
+from immich_pipeline.store.state import bump, fingerprint, is_current, mark_computed
 
 RECORD = Table("library", "immich_record", ("asset_id",))
 EXTRA = Table("library", "immich_extra", ("asset_id",))
@@ -95,11 +95,25 @@ _ASSETS = """
         (EXCLUDED.source_id, EXCLUDED.owner, EXCLUDED.real_path, EXCLUDED.path, EXCLUDED.folder, EXCLUDED.name, EXCLUDED.extension,
          EXCLUDED.kind, EXCLUDED.format, EXCLUDED.size, EXCLUDED.mtime_ns, EXCLUDED.visibility, EXCLUDED.is_trashed, EXCLUDED.is_offline)"""
 
-# The server's picture of an asset changed with an edit, or an edit of it changed.
-_EDITED = f"""
+# The server's picture of an asset is another one, or there is one now: what was made of the old one, or failed for want of one, is past.
+_NEW_PICTURE = f"""
     DELETE FROM content.perceptual_hash p USING {{stage}} s, library.immich_record r
-    WHERE p.asset_id = s.asset_id::uuid AND r.asset_id = p.asset_id AND p.computed_from = '{FROM_PREVIEW}'
-      AND (r.is_edited <> s.is_edited OR (s.is_edited AND r.thumbhash IS DISTINCT FROM s.thumbhash))"""
+    WHERE p.asset_id = s.asset_id::uuid AND r.asset_id = p.asset_id AND (p.computed_from = '{FROM_PREVIEW}' OR p.error_kind IS NOT NULL)
+      AND (r.is_edited, r.thumbhash) IS DISTINCT FROM (s.is_edited, s.thumbhash)"""
+_FRESH_ATTEMPTS = """
+    UPDATE content.file_hash h SET attempts = 0 FROM {stage} s, library.immich_record r
+    WHERE h.asset_id = s.asset_id::uuid AND r.asset_id = h.asset_id AND h.attempts > 0 AND r.thumbhash IS DISTINCT FROM s.thumbhash"""
+
+# Metadata that is the server's word follows the server's word.
+_TOLD_OF_PHOTO = (
+    "make", "model", "lens", "taken_at", "time_zone", "local_date_time", "latitude", "longitude", "orientation",
+)  # fmt: skip
+_NEW_METADATA = f"""
+    DELETE FROM content.photo_metadata m USING {{stage}} s, library.immich_record r
+    WHERE m.asset_id = s.asset_id::uuid AND r.asset_id = m.asset_id
+      AND (m.time_source = 'server'
+        OR NOT EXISTS (SELECT 1 FROM content.file_hash h WHERE h.asset_id = m.asset_id AND h.sha256 IS NOT NULL))
+      AND ({", ".join(f"r.{name}" for name in _TOLD_OF_PHOTO)}) IS DISTINCT FROM ({", ".join(f"s.{name}" for name in _TOLD_OF_PHOTO)})"""
 
 _MOUNTED = """
     INSERT INTO library.mounted_file AS m (asset_id, root, real_path)
@@ -146,8 +160,9 @@ def apply_reading(
         full: everything of theirs was read, so that what is not in the stage is gone.
         deleted: ids that the server says were deleted for good.
     """
-    for statement in (_NEWS.format(stage=stage.name, same=_SAME), _EDITED.format(stage=stage.name)):
-        frames.execute(statement)
+    frames.execute(_NEWS.format(stage=stage.name, same=_SAME))
+    for statement in (_NEW_PICTURE, _FRESH_ATTEMPTS, _NEW_METADATA):
+        frames.execute(statement.format(stage=stage.name))
     changes = Changes(updated=frames.change(_ASSETS.format(stage=stage.name), source_id))
     changes += frames.merge_stage(RECORD, list(RECORD_SCHEMA), stage)
     changes += Changes(updated=frames.change(_MOUNTED.format(stage=stage.name)))
@@ -203,9 +218,32 @@ def write_extras(frames: Frames, owner_ids: Sequence[str], extras: pl.DataFrame)
     return _replace_of_owners(frames, EXTRA, owner_ids, extras.select(EXTRA_SCHEMA.keys()))
 
 
-def merge_extras(frames: Frames, extras: pl.DataFrame) -> Changes:
-    """Add what only the database knows of some assets, those that are not stored left out."""
-    return frames.merge(EXTRA, _stored(frames, extras.select(EXTRA_SCHEMA.keys())))
+def merge_extras(frames: Frames, stage: Stage, extras: pl.DataFrame) -> Changes:
+    """Bring what only the database knows of the staged assets to `extras`; no row there means that it knows nothing any more."""
+    rows = _stored(frames, extras.select(EXTRA_SCHEMA.keys()))
+    with frames.staged(rows) as known:
+        cleared = frames.change(
+            f"DELETE FROM library.immich_extra e USING {stage.name} s WHERE e.asset_id = s.asset_id::uuid "
+            f"AND NOT EXISTS (SELECT 1 FROM {known} k WHERE k.asset_id::uuid = e.asset_id)"
+        )
+    changes = Changes(deleted=cleared) + frames.merge(EXTRA, rows)
+    if changes.total:
+        bump(frames, "library")
+    return changes
+
+
+def write_primaries(frames: Frames, owner_ids: Sequence[str], stacks: pl.DataFrame) -> Changes:
+    """Bring the primaries of these owners' stacks to `stacks` (stack_id, primary_asset_id)."""
+    with frames.staged(stacks) as stage:
+        changed = frames.change(
+            "UPDATE library.immich_record r SET stack_primary_id = s.primary_asset_id::uuid "
+            f"FROM {stage} s WHERE r.stack_id = s.stack_id::uuid AND r.owner_id::text = ANY($1) "
+            "AND r.stack_primary_id IS DISTINCT FROM s.primary_asset_id::uuid",
+            list(owner_ids),
+        )
+    if changed:
+        bump(frames, "library")
+    return Changes(updated=changed)
 
 
 def _replace_of_owners(frames: Frames, table: Table, owner_ids: Sequence[str], rows: pl.DataFrame) -> Changes:
@@ -274,23 +312,42 @@ def records_of(frames: Frames, asset_ids: Sequence[str]) -> pl.DataFrame:
     return frame.with_columns([pl.col(name).cast(dtype) for name, dtype in RECORD_SCHEMA.items()])
 
 
+def told_of_captures(frames: Frames) -> pl.DataFrame:
+    """What servers say that tells which files are one capture: a row per asset of a server, with `is_record` true."""
+    return frames.read(
+        "SELECT r.asset_id::text AS asset_id, true AS is_record, r.duration_ms, r.live_video_id::text AS live_video_id, "
+        "e.auto_stack_id, e.live_photo_cid FROM library.immich_record r LEFT JOIN library.immich_extra e USING (asset_id)"
+    )
+
+
 _PAIRS = """
     CREATE TEMP TABLE same_file ON COMMIT DROP AS
     SELECT f.asset_id AS file_id, (min(i.asset_id::text))::uuid AS immich_id
     FROM library.asset f
     JOIN library.source s ON s.source_id = f.source_id AND s.active AND s.kind = 'folder'
     JOIN library.mounted_file m ON m.root || '\\x2f'::bytea || m.real_path = rtrim(s.root, '\\x2f'::bytea) || '\\x2f'::bytea || f.real_path
-    JOIN library.asset i ON i.asset_id = m.asset_id AND i.gone_at IS NULL
+    JOIN library.asset i ON i.asset_id = m.asset_id AND i.gone_at IS NULL AND NOT i.is_offline
     JOIN library.source si ON si.source_id = i.source_id AND si.active
     JOIN library.immich_record r ON r.asset_id = i.asset_id AND r.size = f.size
-    WHERE f.gone_at IS NULL GROUP BY f.asset_id"""
+    LEFT JOIN content.file_hash h ON h.asset_id = f.asset_id AND h.size = f.size AND h.mtime_ns = f.mtime_ns
+    WHERE f.gone_at IS NULL AND (r.checksum_algorithm <> 'sha1' OR h.sha1 IS NULL OR h.sha1 = r.checksum)
+    GROUP BY f.asset_id
+    UNION ALL
+    SELECT b.asset_id, (min(a.asset_id::text))::uuid
+    FROM library.immich_record rb
+    JOIN library.asset b ON b.asset_id = rb.asset_id AND b.gone_at IS NULL
+    JOIN library.source s ON s.source_id = b.source_id AND s.active
+    JOIN library.immich_record ra ON ra.original_path = rb.original_path AND ra.owner_id = rb.owner_id AND ra.asset_id < rb.asset_id
+    JOIN library.asset a ON a.asset_id = ra.asset_id AND a.gone_at IS NULL AND NOT a.is_offline AND NOT a.is_trashed
+        AND a.source_id = b.source_id
+    GROUP BY b.asset_id"""
 
 # Content that was read of the folder's file counts for the server's asset: nothing is read twice.
 _CARRY = """
     INSERT INTO content.{table} (asset_id, size, mtime_ns, {columns})
     SELECT p.immich_id, i.size, i.mtime_ns, {values} FROM same_file p
     JOIN library.asset f ON f.asset_id = p.file_id
-    JOIN library.asset i ON i.asset_id = p.immich_id
+    JOIN library.asset i ON i.asset_id = p.immich_id AND i.source_id <> f.source_id
     JOIN content.{table} c ON c.asset_id = f.asset_id AND c.size = f.size AND c.mtime_ns = f.mtime_ns
     WHERE {condition} ON CONFLICT (asset_id) DO NOTHING"""
 
@@ -313,11 +370,15 @@ _CARRIED = {
 
 
 def link_same_files(frames: Frames) -> int:
-    """Make a folder's file and the server's asset that is made of it one asset: the server's; returns how many files are.
+    """Make the assets of one file one asset; returns how many stand for another.
 
-    They are the same when the server's path is mounted at the file's path and both tell the same size; the checksum of such an asset is
-    that of its path, or is compared when the file is read.
+    A folder's file is the server's asset when the server's path is mounted at the file's path, both tell the same size, and the file's
+    SHA-1, where the server has one and the file was read, is the same. Two assets of one owner on one path of the server (libraries that
+    overlap) are one file as well: to take one of them for a copy of the other would lose it.
     """
+    inputs = fingerprint(frames, ("library", "content"), {})
+    if is_current(frames, "same_files", inputs):
+        return _stand_ins(frames)
     frames.execute(_PAIRS)
     changed = frames.change(
         "UPDATE library.asset f SET same_as = NULL WHERE f.same_as IS NOT NULL "
@@ -333,6 +394,15 @@ def link_same_files(frames: Frames) -> int:
             frames.execute(_CARRY.format(table=table, columns=columns, values=values, condition=condition))
         bump(frames, "library")
         bump(frames, "content")
-    pairs = int(frames.scalar("SELECT count(*) FROM same_file"))
     frames.execute("DROP TABLE same_file")
-    return pairs
+    mark_computed(frames, "same_files", fingerprint(frames, ("library", "content"), {}))
+    return _stand_ins(frames)
+
+
+def _stand_ins(frames: Frames) -> int:
+    return int(
+        frames.scalar(
+            "SELECT count(*) FROM library.asset a JOIN library.source s USING (source_id) "
+            "WHERE s.active AND a.gone_at IS NULL AND a.same_as IS NOT NULL"
+        )
+    )

@@ -41,7 +41,7 @@ _KNOWN = """
 
 _LIVE = """
     SELECT asset_id::text AS asset_id, source_id::text AS source_id, owner, real_path, path, folder, name, extension, kind, format,
-           size, mtime_ns, inode, device
+           size, mtime_ns, inode, device, visibility
     FROM library.live_asset"""
 
 # A file that came back somewhere else: seen first when, or after, its content was last seen gone. Of very many equal files a hundred

@@ -22,12 +22,13 @@ class ReadingRow:
     full_at: datetime | None
     read_at: datetime | None
     problem: str | None
+    problem_at: datetime | None
 
 
 def readings(frames: Frames, source_id: str) -> dict[str, ReadingRow]:
     """The parts of a source that were read, or tried, before; by scope."""
     rows = frames.read(
-        "SELECT scope, owner, by, cursor, server_assets, stored_assets, full_at, read_at, problem FROM library.reading "
+        "SELECT scope, owner, by, cursor, server_assets, stored_assets, full_at, read_at, problem, problem_at FROM library.reading "
         "WHERE source_id = $1::uuid ORDER BY scope",
         source_id,
     )
@@ -46,10 +47,7 @@ def record_reading(
     server_assets: int | None,
     stored_assets: int,
 ) -> None:
-    """Keep where the next reading begins, in the transaction that wrote what this one found.
-
-    A reading that found nothing new writes nothing: the old cursor stands for the same rows.
-    """
+    """Keep where the next reading begins, in the transaction that wrote what this one found."""
     frames.execute(
         "INSERT INTO library.reading AS t (source_id, scope, owner, by, cursor, server_assets, stored_assets, full_at, read_at) "
         "VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::bigint, $7::bigint, "

@@ -64,7 +64,7 @@ def file_contents(context: dg.AssetExecutionContext, pipeline: PipelineResource)
     """Hash, read the metadata of, and perceptually hash every file of a batch that is not done yet."""
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     settings, database = pipeline.settings(), pipeline.database()
-    work = Work(versions(), measure_options(settings, selected), tuple(cured_kinds()))
+    work = Work(versions(), measure_options(settings, selected), tuple(cured_kinds(settings)))
     outcome = measure_batch(database, context.partition_key, settings, work)
     samples = batch_samples(database, context.partition_key, settings) if "perceptual_hashes" in selected else None
     for name in sorted(selected):

@@ -56,7 +56,7 @@ def _numbers(outcome: LibraryOutcome) -> dict[str, Any]:
     numbers: dict[str, Any] = {
         "dagster/row_count": outcome.assets,
         "seconds": round(outcome.seconds, 2),
-        "files_that_are_a_server_s_asset": outcome.same_files,
+        "one_file_twice_in_the_library": outcome.same_files,
         **changed(outcome.changes),
     }
     if outcome.folder:
@@ -100,7 +100,7 @@ def ingest_batches(
         plan = plan_batches(
             frames,
             versions(),
-            cured=cured_kinds(),
+            cured=cured_kinds(pipeline.settings()),
             now=datetime.now(UTC),
             most_attempts=AGAIN_AND_AGAIN if config.retry_failures else MOST_ATTEMPTS,
         )

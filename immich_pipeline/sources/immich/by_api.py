@@ -14,7 +14,8 @@ from immich_pipeline.immich.errors import ImmichError
 from immich_pipeline.immich.schema import ALBUM_SCHEMA, RECORD_SCHEMA
 from immich_pipeline.immich.search import ALL_VISIBILITIES, SearchQuery
 from immich_pipeline.immich.settings import ImmichSettings, Include
-from immich_pipeline.sources.immich.readers import Broken, Finished, Scope
+from immich_pipeline.progress import logger
+from immich_pipeline.sources.immich.readers import Broken, Finished, Scope, refuse_unknown
 from immich_pipeline.sources.immich.rows import UPLOADS, photos_and_videos
 
 OVERLAP = timedelta(minutes=2)
@@ -23,11 +24,20 @@ OVERLAP = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class ApiCursor:
-    """Where a reading by the API ended: the newest change seen, the server's own count, the albums as they were."""
+    """Where a reading by the API ended.
+
+    Attributes:
+        updated: the newest change that was seen, but no later than the reading began: what changed behind its back meanwhile is older
+            than what it saw last.
+        server_assets: the server's own count.
+        albums: the albums as they were.
+        stacks: the stacks and their primaries as they were.
+    """
 
     updated: str
     server_assets: int | None
     albums: str
+    stacks: str
 
     @property
     def since(self) -> datetime:
@@ -44,6 +54,7 @@ class ApiReader:
         """Take over the settings; nothing is asked yet."""
         self._settings = settings
         self._stack = ExitStack()
+        self._noted = False
         self._clients: dict[str, ImmichClient] = {}
 
     @property
@@ -59,6 +70,7 @@ class ApiReader:
             try:
                 client = self._stack.enter_context(ImmichClient.open(self._settings, user))
                 me = client.me()
+                self._note_version(client)
             except ImmichError as error:
                 found.append(Broken(f"key {number}", label, str(error)))
                 continue
@@ -67,7 +79,33 @@ class ApiReader:
             elif _wanted(self._settings.include, me.id, me.email):
                 self._clients[me.id] = client
                 found.append(Scope(me.id, user.label or me.email, {me.id: me.email}))
+        if not any(isinstance(scope, Broken) for scope in found):
+            self._refuse_unknown([scope for scope in found if isinstance(scope, Scope)])
         return found
+
+    def _note_version(self, client: ImmichClient) -> None:
+        """Say once what cannot be done with a server of this version."""
+        note = client.support().note
+        if note and not self._noted:
+            logger.warning(note)
+        self._noted = True
+
+    def _refuse_unknown(self, scopes: Sequence[Scope]) -> None:
+        """Nothing is taken for gone because a name in the settings is misspelt."""
+        include = self._settings.include
+        owners = {name for scope in scopes for pair in scope.owners.items() for name in pair}
+        refuse_unknown("users", include.users, owners)
+        if include.albums:
+            albums = [album for client in self._clients.values() for album in client.albums()]
+            refuse_unknown("albums", include.albums, {name for album in albums for name in (album.id, album.name)})
+        refuse_unknown("libraries", include.libraries, {UPLOADS, *filter(self._has_assets, include.libraries)})
+
+    def _has_assets(self, library: str) -> bool:
+        """Whether a library holds any asset of these users: the API tells its libraries to administrators alone."""
+        if library == UPLOADS:
+            return True
+        query = SearchQuery(library_id=library, size=1)
+        return any(next(client.search(query), None) is not None for client in self._clients.values())
 
     def read(self, scope: Scope, cursor: str | None) -> "ApiReading":
         """See `Reader`."""
@@ -83,6 +121,8 @@ class ApiReader:
             return "the number of assets changed"
         if album_signature(client.albums()) != before.albums:
             return "albums changed"
+        if stack_signature(client.stacks()) != before.stacks:
+            return "stacks changed"
         queries = _queries(client, include, before.since)
         for query in queries:
             for page in client.search(query):
@@ -99,16 +139,23 @@ class ApiReading:
     """See `Reading`."""
 
     def __init__(self, client: ImmichClient, scope: Scope, include: Include, before: ApiCursor | None) -> None:
-        self.full = before is None
-        self._client, self._scope, self._include, self._before = client, scope, include, before
+        self.tells_progress = False
+        self._client, self._scope, self._include = client, scope, include
+        self._albums, self._stacks = client.albums(), client.stacks()
+        self._signature = album_signature(self._albums)
+        # An asset that joins or leaves an album is not itself changed by that.
+        if before and include.albums and before.albums != self._signature:
+            before = None
+        self._before, self.full = before, before is None
+        self._began = client.server_time() or datetime.now(UTC)
         self._newest = datetime.fromisoformat(before.updated) if before else datetime.fromtimestamp(0, UTC)
         self._left_out = 0
-        narrowed = include.libraries or include.albums
-        self.expected: int | None = total_of(client) if self.full and not narrowed else None
+        self._narrowed = bool(include.libraries or include.albums)
+        self.counted: int | None = None if self._narrowed else total_of(client)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """See `Reading`. The stacks are read first: a search does not tell them."""
-        stacks = self._client.stacks().rename({"stack_id": "in_stack", "primary_asset_id": "in_stack_under"})
+        """See `Reading`. The stacks were read first: a search does not tell them."""
+        stacks = self._stacks.rename({"stack_id": "in_stack", "primary_asset_id": "in_stack_under"})
         seen: set[str] = set()
         queries = _queries(self._client, self._include, self._before.since if self._before else None)
         for query in queries:
@@ -124,31 +171,40 @@ class ApiReading:
 
     def finish(self) -> Finished:
         """See `Reading`."""
-        albums = self._client.albums()
-        signature = album_signature(albums)
-        total = None if self._include.libraries or self._include.albums else total_of(self._client)
-        cursor = ApiCursor(self._newest.isoformat(), total, signature)
-        unchanged = self._before is not None and self._before.albums == signature
+        total = None if self._narrowed else total_of(self._client)
+        updated = min(self._newest, self._began).isoformat()
+        cursor = ApiCursor(updated, total, self._signature, stack_signature(self._stacks))
+        unchanged = self._before is not None and self._before.albums == self._signature
         return Finished(
             cursor=json.dumps(asdict(cursor), sort_keys=True),
             server_assets=total,
-            albums=None if unchanged else memberships(self._client, albums, self._scope),
+            albums=None if unchanged else memberships(self._client, self._albums, self._scope),
+            stacks=self._stacks.select("stack_id", "primary_asset_id").unique(),
             left_out={"not in the libraries that are looked after": self._left_out} if self._left_out else {},
         )
 
 
 def total_of(client: ImmichClient) -> int:
-    """How many assets the server counts for a user, those in the trash included, locked ones not."""
-    return sum(
-        client.statistics(visibility=visibility, trashed=trashed).total
+    """How many photos and videos the server counts for a user, those in the trash included, locked ones not."""
+    counts = [
+        client.statistics(visibility=visibility, trashed=trashed)
         for visibility in ALL_VISIBILITIES
         for trashed in (False, True)
-    )
+    ]
+    return sum(count.images + count.videos for count in counts)
 
 
 def album_signature(albums: Sequence[Album]) -> str:
-    """Differs when albums were added, removed or renamed, or hold another number of assets."""
-    told = sorted((album.id, album.name, album.asset_count) for album in albums)
+    """Differs when albums were added, removed, renamed or changed, or hold another number of assets."""
+    return _signature(sorted((album.id, album.name, album.asset_count, album.updated_at) for album in albums))
+
+
+def stack_signature(stacks: pl.DataFrame) -> str:
+    """Differs when stacks were added or removed, or got another primary."""
+    return _signature(stacks.select("stack_id", "primary_asset_id").unique().sort("stack_id").rows())
+
+
+def _signature(told: object) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 

@@ -1,10 +1,12 @@
 """The two ways to read an Immich server, seen from outside: parts that are read each for itself, whole or from where the last one ended."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import polars as pl
+
+from immich_pipeline.immich.errors import ImmichError
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,12 @@ class Finished:
 
     Attributes:
         cursor: where the next reading begins.
-        server_assets: how many assets the server itself counts in this scope; None where it cannot tell.
+        server_assets: how many photos and videos the server itself counts in this scope afterwards; None where it cannot tell.
         deleted: ids of assets that the server says were deleted for good since the last reading.
         albums: `ALBUM_SCHEMA`, everything of the scope; None if nothing changed.
         extras: `EXTRA_SCHEMA`; everything of the scope after a full reading, else what changed; None where the way cannot tell.
+        stacks: every stack of the scope (stack_id, primary_asset_id): a new primary does not change the record of any asset. None where
+            the frames tell it.
         left_out: how many assets were left out, by reason.
     """
 
@@ -49,7 +53,21 @@ class Finished:
     deleted: tuple[str, ...] = ()
     albums: pl.DataFrame | None = None
     extras: pl.DataFrame | None = None
+    stacks: pl.DataFrame | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def refuse_unknown(what: str, wanted: Iterable[str], known: Collection[str]) -> None:
+    """Refuse settings that include what is not there.
+
+    Raises:
+        ImmichError: names what is not there.
+    """
+    missing = sorted(set(wanted) - set(known))
+    if missing:
+        raise ImmichError(
+            f"immich.include.{what} names {', '.join(map(repr, missing))}, which the server does not have: correct it"
+        )
 
 
 class Reading(Protocol):
@@ -58,8 +76,11 @@ class Reading(Protocol):
     full: bool
     """Whether everything is read, or only what changed since the cursor."""
 
-    expected: int | None
-    """How many assets the server counts, for progress; None where the reading itself tells its progress, or nobody knows."""
+    counted: int | None
+    """How many photos and videos the server counted in this scope before the reading began; None where it cannot tell."""
+
+    tells_progress: bool
+    """Whether the reading says by itself how far it is."""
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Frames of `RECORD_SCHEMA`, each asset at most once.
@@ -81,7 +102,11 @@ class Reader(Protocol):
     """What people call the way: "api" or "database"."""
 
     def scopes(self) -> list[Scope | Broken]:
-        """The parts of the server that are configured."""
+        """The parts of the server that are configured.
+
+        Raises:
+            ImmichError: the settings include what is not there.
+        """
         ...
 
     def read(self, scope: Scope, cursor: str | None) -> Reading:

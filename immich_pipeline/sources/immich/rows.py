@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from immich_pipeline.immich.errors import ImmichError
 from immich_pipeline.immich.paths import PathMap
 from immich_pipeline.media.formats import FormatTable
 from immich_pipeline.sources.names import display_text
@@ -32,7 +33,13 @@ def asset_rows(
 
     Returns:
         `STAGE_SCHEMA`.
+
+    Raises:
+        ImmichError: a text holds a NUL character, which no database and no path can.
     """
+    _refuse_nul(records)
+    degrees = [pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in ("latitude", "longitude")]
+    records = records.with_columns(*degrees, size=pl.when(pl.col("size") >= 0).then("size"))
     placed = records.with_columns(
         owner=pl.col("owner_id").replace_strict(owners, return_dtype=pl.String),
         real_path=pl.col("original_path").cast(pl.Binary),
@@ -64,6 +71,15 @@ def asset_rows(
 def photos_and_videos(records: pl.DataFrame) -> pl.DataFrame:
     """The records that are photos or videos; the server may hold sound files as well."""
     return records.filter(pl.col("type").is_in(list(_KINDS)))
+
+
+def _refuse_nul(records: pl.DataFrame) -> None:
+    texts = [name for name, dtype in records.schema.items() if dtype == pl.String]
+    wrong = records.filter(pl.any_horizontal(pl.col(texts).str.contains("\0", literal=True)))
+    if wrong.height:
+        raise ImmichError(
+            f"the server's record of the asset {wrong['asset_id'][0]} holds a NUL character: it cannot be right"
+        )
 
 
 def _extension(placed: pl.DataFrame) -> pl.Series:

@@ -15,7 +15,7 @@ from immich_pipeline.media.formats import FormatTable
 from immich_pipeline.progress import logger
 from immich_pipeline.sources.immich.by_api import ApiReader
 from immich_pipeline.sources.immich.by_database import DatabaseReader
-from immich_pipeline.sources.immich.readers import Reader
+from immich_pipeline.sources.immich.readers import Reader, Scope
 from immich_pipeline.sources.protocol import source_id_of
 from immich_pipeline.store.library import SourceRow
 
@@ -45,11 +45,17 @@ class ImmichServer:
         """Where the server's folders are mounted here."""
         return PathMap(self.settings.paths)
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Of the settings that rows depend on: when it changes, everything is read again."""
+    def fingerprint(self, scope: Scope) -> str:
+        """Of what rows depend on besides the server's records, settings and owners: when it changes, everything is read again."""
         told = self.settings.model_dump(mode="json", include={"paths", "include", "media_location"})
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps([told, sorted(scope.owners.items())], sort_keys=True).encode()).hexdigest()[
+            :32
+        ]
+
+    def is_preferred(self, reader: Reader) -> bool:
+        """Whether the reader is the one that the settings ask for, and not one to fall back to."""
+        by_database = self.settings.database_url is not None and self.settings.read != "api"
+        return reader.by == ("database" if by_database else "api")
 
 
 def open_server(settings: Settings) -> ImmichServer | None:

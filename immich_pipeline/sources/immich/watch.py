@@ -1,5 +1,6 @@
 """Did anything change on an Immich server since it was last read? Asked often, so it must be cheap."""
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import polars as pl
@@ -16,6 +17,10 @@ _PATIENCE_SECONDS = 10.0
 """A server that does not answer for that long is asked again at the next look."""
 
 
+_BACK_OFF = timedelta(minutes=5)
+"""A part that could not be read is not tried again at every look."""
+
+
 def server_news(database: Database, server: ImmichServer) -> str | None:
     """Why the server should be read now; None if nothing changed, or if it cannot be asked.
 
@@ -26,7 +31,7 @@ def server_news(database: Database, server: ImmichServer) -> str | None:
     """
     with database.frames() as frames:
         known = readings(frames, server.source_id)
-    reader = open_reader(server.settings.model_copy(update={"timeout_seconds": _PATIENCE_SECONDS}))
+    reader = open_reader(server.settings.model_copy(update={"timeout_seconds": _PATIENCE_SECONDS, "retries": 0}))
     problems: list[str] = []
     try:
         scopes = reader.scopes()
@@ -35,7 +40,9 @@ def server_news(database: Database, server: ImmichServer) -> str | None:
                 problems.append(f"{scope.label}: {scope.problem}")
                 continue
             before = known.get(scope.key)
-            cursor = usable_cursor(server, reader.by, before)
+            cursor = usable_cursor(server, reader.by, scope, before)
+            if before and before.problem_at and datetime.now(UTC) - before.problem_at < _BACK_OFF:
+                continue
             if before is None or cursor is None or before.problem:
                 return f"{scope.label} is to be read as a whole" if cursor is None else f"{scope.label} failed before"
             try:

@@ -89,6 +89,13 @@ _STATEMENTS = (
     # -- SHA-1 beside SHA-256: the server's uploads have no other, so files that may equal them need it as well
     "ALTER TABLE content.file_hash ADD COLUMN sha1 bytea",
     "CREATE INDEX file_hash_sha1 ON content.file_hash (sha1)",
+    # -- brackets, focus stacks, panoramas: alike on purpose, whatever capture group they are in
+    """CREATE TABLE captures.kept_whole (
+        set_id text NOT NULL,
+        asset_id uuid NOT NULL,
+        kind text NOT NULL,
+        reason text NOT NULL,
+        PRIMARY KEY (set_id, asset_id))""",
     "DROP VIEW library.live_asset",
     # -- what is looked after: not what is gone, in the trash, missing on the server's disk, locked, or there as a server's asset
     """CREATE VIEW library.live_asset AS
