@@ -1,17 +1,26 @@
-"""The command line: `immich-pipeline run | doctor | demo-library`."""
+"""The command line: `immich-pipeline run | doctor | plan | plans | approve | apply | undo | choose | demo-library`."""
 
+import getpass
 import os
 import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from immich_pipeline import __version__
 from immich_pipeline.config import ENVIRONMENT, Settings, load_settings
 from immich_pipeline.errors import UserError
-from immich_pipeline.progress import speak_on_stderr
+from immich_pipeline.progress import Progress, speak_on_stderr
 
-_FAILED, _INTERRUPTED = 2, 130
+if TYPE_CHECKING:
+    from immich_pipeline.store.database import Database
+
+_NOT_ALL, _FAILED, _INTERRUPTED = 1, 2, 130
+_home = click.option("--home", type=click.Path(path_type=Path), help="Data folder: database, reports, logs.")
 
 
 class _Commands(click.Group):
@@ -31,7 +40,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="immich-pipeline")
 def main() -> None:
-    """Look after a photo library: hash, group, find duplicates, show them; nothing in the library is changed."""
+    """Look after a photo library: hash, group, find duplicates, show them; only `apply` and `undo` change anything in it."""
     speak_on_stderr()
 
 
@@ -68,6 +77,188 @@ def doctor(*, home: Path | None, as_document: bool) -> None:
     click.echo(visit.as_json(report) if as_document else visit.as_table(report))
     sys.stdout.flush()
     sys.exit(report.exit_code)
+
+
+@main.command()
+@_home
+@click.argument("kind")
+@click.option("--json", "as_document", is_flag=True, help="Write the whole plan as JSON.")
+def plan(*, home: Path | None, kind: str, as_document: bool) -> None:
+    """Plan a change of KIND (stacks) and show it; nothing in the library is changed.
+
+    Only what the last run has seen is looked at. The same plan, made again, is the same plan.
+    """
+    from immich_pipeline.actions import engine, kinds  # noqa: PLC0415 - keeps `--help` fast
+
+    settings = _settings(home=home)
+    wanted = kinds.kind_of(kind)
+    with _database(settings) as database:
+        made = engine.save_plan(database, wanted.planner(database, settings))
+        if as_document:
+            click.echo(engine.as_json(made))
+            return
+        click.echo(engine.as_table(engine.plan_frame(database, made.plan_id)))
+        counts = "".join(f", {name.replace('_', ' ')} {count:,}" for name, count in made.summary.items())
+        click.echo(f"\n{made.plan_id}: {len(made.actions):,} actions on {len(made.subjects):,} assets{counts}")
+        click.echo(f"{_NEXT[made.mode]}" if made.actions else "nothing to do")
+
+
+_NEXT = {
+    "plan": "only shown: set its mode to approve or auto in immich-pipeline.yaml to have it applied",
+    "approve": "next: 'immich-pipeline approve PLAN --all', then 'immich-pipeline apply PLAN'",
+    "auto": "next: 'immich-pipeline apply PLAN', or leave it to the next run",
+}
+
+
+@main.command()
+@_home
+def plans(*, home: Path | None) -> None:
+    """List all plans, the newest first."""
+    from immich_pipeline.actions import engine  # noqa: PLC0415 - keeps `--help` fast
+
+    with _database(_settings(home=home)) as database:
+        click.echo(engine.plans_as_table(engine.plans_frame(database)))
+
+
+@main.command()
+@_home
+@click.argument("plan_id", metavar="PLAN")
+@click.argument("action_ids", metavar="[ACTION]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All actions of the plan.")
+@click.option("--reject", is_flag=True, help="Reject instead: it is not done, in later plans neither.")
+def approve(*, home: Path | None, plan_id: str, action_ids: tuple[str, ...], every: bool, reject: bool) -> None:
+    """Approve ACTIONs of PLAN, by id or the beginning of it."""
+    from immich_pipeline.actions import engine  # noqa: PLC0415 - keeps `--help` fast
+
+    if every == bool(action_ids):
+        raise click.UsageError("name actions, or say --all")
+    verdict: Literal["approved", "rejected"] = "rejected" if reject else "approved"
+    with _database(_settings(home=home)) as database:
+        changed = engine.review(database, plan_id, None if every else action_ids, verdict, _person())
+    click.echo(f"{changed:,} actions {verdict}")
+
+
+@main.command()
+@_home
+@click.argument("plan_id", metavar="PLAN")
+@click.option("--yes-over-brake", is_flag=True, help="Apply it, however much it touches.")
+@click.option("--again", is_flag=True, help="Do anew what was undone.")
+def apply(*, home: Path | None, plan_id: str, yes_over_brake: bool, again: bool) -> None:
+    """Apply PLAN, as far as its mode and what was approved allow.
+
+    Exit code 0: done. 1: some of it failed, or is stale and to be planned afresh. 2: nothing was done.
+    """
+    from immich_pipeline.actions import engine, kinds  # noqa: PLC0415 - keeps `--help` fast
+
+    settings = _settings(home=home)
+    with _database(settings) as database:
+        saved = engine.load_plan(database, plan_id).plan
+        kind = kinds.kind_of(saved.kind)
+        brakes = kind.brakes(settings).released() if yes_over_brake else kind.brakes(settings)
+        with kind.executor(database, settings) as executor:
+            applied = engine.apply_plan(
+                database,
+                saved.plan_id,
+                executor,
+                brakes=brakes,
+                run_id=_run_id(),
+                again=again,
+                progress=Progress(f"applying {kind.name}", len(saved.actions), "actions"),
+            )
+    if applied.stopped:
+        raise UserError(f"{applied.plan_id} is not applied: {applied.stopped}")
+    names = ("done", "already", "skipped", "failed", "waiting", "rejected", "held")
+    counts = {name: getattr(applied, name) for name in names}
+    _end(_tell(applied.run_id, counts, applied.problems, applied.stopped_owners))
+
+
+@main.command()
+@_home
+@click.argument("plan_id", metavar="[PLAN]", required=False)
+@click.option("--run", "of_run", help="Undo what this run did.")
+def undo(*, home: Path | None, plan_id: str | None, of_run: str | None) -> None:
+    """Undo what PLAN, or a run of it, has changed; what somebody else has changed since is left alone and reported.
+
+    Exit code 0: undone. 1: some of it is not. 2: nothing was done.
+    """
+    from immich_pipeline.actions import engine, kinds  # noqa: PLC0415 - keeps `--help` fast
+
+    if (plan_id is None) == (of_run is None):
+        raise click.UsageError("name a plan, or a run with --run")
+    settings, run_id, is_well = _settings(home=home), _run_id(), True
+    with _database(settings) as database:
+        for name in engine.kinds_of(database, plan_id=plan_id, of_run=of_run):
+            with kinds.kind_of(name).executor(database, settings) as executor:
+                undone = engine.undo(database, executor, plan_id=plan_id, of_run=of_run, run_id=run_id)
+            counts = {part: getattr(undone, part) for part in ("undone", "already", "refused", "failed", "held")}
+            is_well &= _tell(run_id, counts, undone.problems, undone.stopped_owners)
+    _end(is_well)
+
+
+@main.command()
+@_home
+@click.argument("kind", type=click.Choice(["set-primary", "together", "not-together"]))
+@click.argument("asset_ids", metavar="ASSET...", nargs=-1, required=True)
+@click.option("--take-back", is_flag=True, help="Let the choice hold no longer.")
+def choose(*, home: Path | None, kind: str, asset_ids: tuple[str, ...], take_back: bool) -> None:
+    """Decide about captures: which ASSET stands for its capture, which belong together, which do not; it holds for every later run."""
+    from immich_pipeline.store import choices  # noqa: PLC0415 - keeps `--help` fast
+
+    names: dict[str, choices.Kind] = {
+        "set-primary": "set_primary",
+        "together": "together",
+        "not-together": "not_together",
+    }
+    with _database(_settings(home=home)) as database:
+        if take_back:
+            held = choices.take_back(database, choices.choice_id(names[kind], asset_ids))
+            click.echo("taken back" if held else "there was no such choice")
+        else:
+            choices.choose(database, names[kind], asset_ids, made_by=_person())
+            click.echo("remembered; the next run groups by it")
+
+
+def _tell(
+    run_id: str, counts: dict[str, int], problems: tuple[tuple[str, str], ...], owners: Mapping[str, str]
+) -> bool:
+    """Say what became of the actions; returns whether all is well."""
+    for action_id, reason in problems:
+        click.echo(f"{action_id[:10]}: {reason}")
+    for owner_id, reason in owners.items():
+        click.echo(f"nothing more was tried for the owner {owner_id}: {reason}")
+    said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    click.echo(f"run {run_id}: {said or 'nothing to do'}")
+    return not problems and not owners
+
+
+def _end(is_well: bool) -> None:
+    if not is_well:
+        sys.exit(_NOT_ALL)
+
+
+def _run_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+def _person() -> str:
+    """Who sits at this terminal, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        return f"user {os.getuid()}"
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator["Database"]:
+    """The pipeline's database, up and of this version."""
+    from immich_pipeline.store import server  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.store.database import Database  # noqa: PLC0415 - as above
+    from immich_pipeline.store.migrate import migrate  # noqa: PLC0415 - as above
+
+    with ExitStack() as stack:
+        database = Database(settings.database_url or stack.enter_context(server.running(settings.home)))
+        migrate(database)
+        yield database
 
 
 @main.command("demo-library")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from immich_pipeline.errors import UserError
 from immich_pipeline.immich.secrets import Place, resolve, with_environment
 from immich_pipeline.immich.settings import ImmichSettings
+from immich_pipeline.policies import CapturePolicies, StackSettings
 
 CONFIG_NAME = "immich-pipeline.yaml"
 
@@ -72,6 +73,8 @@ class Settings(BaseModel):
     )
     formats: Path | None = Field(default=None, description="TOML file with further file formats")
     immich: ImmichSettings | None = Field(default=None, description="an Immich server to look after")
+    captures: CapturePolicies = Field(default_factory=CapturePolicies, description="what is done with captures")
+    stacks: StackSettings = Field(default_factory=StackSettings, description="how captures become stacks on the server")
 
     @field_validator("home", "photos", "formats")
     @classmethod

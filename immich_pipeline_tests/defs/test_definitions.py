@@ -12,6 +12,8 @@ ASSETS = {
     "photo_metadata": ("content", "ingest_batches"),
     "perceptual_hashes": ("content", "ingest_batches"),
     "capture_groups": ("captures", None),
+    "stack_plan": ("captures", None),
+    "stacks": ("captures", None),
     "duplicate_candidates": ("duplicates", None),
     "duplicate_groups": ("duplicates", None),
     "duplicate_report": ("duplicates", None),
@@ -31,6 +33,7 @@ CHECKS = {
     "capture_groups:every_group_member_exists",
     "capture_groups:no_asset_in_two_groups",
     "capture_groups:one_owner_per_group",
+    "stacks:no_action_failed",
     "duplicate_groups:every_group_member_exists",
     "duplicate_groups:no_asset_in_two_groups",
     "duplicate_groups:one_owner_per_group",
@@ -41,6 +44,7 @@ JOBS = {
     "snapshot_library",
     "examine_set_up",
     "measure_batch",
+    "apply_stacks",
     "find_duplicates",
     "audit_month",
     "archive_batches",
@@ -48,7 +52,14 @@ JOBS = {
     "process_library",
 }
 SENSORS = {"folder_changed", "server_changed", "ingest_batches_planned", "inputs_changed"}
-SCHEDULES = {"daily_reconcile", "daily_examination", "retry_failed_batches", "monthly_audit", "monthly_archive"}
+SCHEDULES = {
+    "daily_stacks",
+    "daily_reconcile",
+    "daily_examination",
+    "retry_failed_batches",
+    "monthly_audit",
+    "monthly_archive",
+}
 
 
 @pytest.fixture(scope="module")
@@ -104,4 +115,10 @@ def test_what_keeps_the_library_current_is_on_by_itself(definitions: dg.Definiti
 
 def test_whole_library_assets_run_by_condition_and_batches_by_sensor(nodes: dict[str, dg.AssetSpec]) -> None:
     by_condition = {name for name, spec in nodes.items() if spec.automation_condition}
-    assert by_condition == {"capture_groups", "duplicate_candidates", "duplicate_groups", "duplicate_report"}
+    assert by_condition == {
+        "capture_groups",
+        "stack_plan",
+        "duplicate_candidates",
+        "duplicate_groups",
+        "duplicate_report",
+    }

@@ -6,12 +6,11 @@ import polars as pl
 from immich_pipeline.defs.automation import WHEN_INPUTS_CHANGE
 from immich_pipeline.defs.metadata import changed, column_schema, markdown_table
 from immich_pipeline.defs.resources import PipelineResource
-from immich_pipeline.grouping.captures import group_captures
 from immich_pipeline.grouping.schema import CAPTURE_SCHEMA
+from immich_pipeline.sources.captures import compute_captures
 from immich_pipeline.sources.whole_library import WHOLE_LIBRARY, inputs_of
 from immich_pipeline.store import derived, state
 from immich_pipeline.store.frames import Changes
-from immich_pipeline.store.library import live_assets
 
 
 @dg.asset(
@@ -24,7 +23,7 @@ from immich_pipeline.store.library import live_assets
     metadata={"dagster/column_schema": column_schema(CAPTURE_SCHEMA)},
 )
 def capture_groups(pipeline: PipelineResource) -> dg.MaterializeResult:
-    """Which files are one capture: RAW + JPEG, the frames of a burst, a still and its video; one row per member.
+    """Which files are one capture: RAW + JPEG, versions of one photo, a burst, a bracket, a still and its video; one row per member.
 
     Computed over the whole library, and only when the library or a file's content changed. An asset is in one group at most; groups
     never cross owners; their ids follow from their members.
@@ -35,14 +34,13 @@ def capture_groups(pipeline: PipelineResource) -> dg.MaterializeResult:
         unchanged = state.is_current(frames, "capture_groups", inputs)
         changes = Changes()
         if not unchanged:
-            sizes = derived.perceptual_hashes(frames).select("asset_id", "width", "height")
-            assets = live_assets(frames).join(derived.photo_metadata(frames), on="asset_id", how="left")
-            members = group_captures(assets.join(sizes, on="asset_id", how="left"))
-            changes = derived.write(frames, "captures", {derived.CAPTURE_MEMBER: members})
+            members, sets = compute_captures(frames)
+            changes = derived.write(frames, "captures", {derived.CAPTURE_MEMBER: members, derived.KEPT_WHOLE: sets})
             state.mark_computed(frames, "capture_groups", inputs)
         stored = derived.read_table(
             frames, derived.CAPTURE_MEMBER, "group_id, asset_id::text AS asset_id, kind, reason"
         )
+        samples = derived.capture_samples(frames)
     by_kind = stored.group_by("kind").agg(groups=pl.col("group_id").n_unique(), files=pl.len()).sort("kind")
     return dg.MaterializeResult(
         metadata={
@@ -50,6 +48,7 @@ def capture_groups(pipeline: PipelineResource) -> dg.MaterializeResult:
             "groups": stored["group_id"].n_unique(),
             "inputs_unchanged": unchanged,
             "by_kind": markdown_table(by_kind),
+            "samples": markdown_table(samples),
             "by_reason": markdown_table(
                 stored.group_by("reason").len("files").sort("files", "reason", descending=[True, False]).head(20)
             ),

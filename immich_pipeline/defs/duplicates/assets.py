@@ -13,6 +13,7 @@ from immich_pipeline.dedup.verify import verify
 from immich_pipeline.defs.automation import WHEN_INPUTS_CHANGE
 from immich_pipeline.defs.metadata import changed, column_schema, markdown_table, picture, thumbnails_table
 from immich_pipeline.defs.resources import PipelineResource
+from immich_pipeline.sources.captures import never_duplicates
 from immich_pipeline.sources.report import all_facts, write_report
 from immich_pipeline.sources.whole_library import WHOLE_LIBRARY, inputs_of
 from immich_pipeline.store import derived, state
@@ -84,7 +85,7 @@ def duplicate_groups(pipeline: PipelineResource) -> dg.MaterializeResult:
             candidates = derived.read_table(
                 frames, derived.CANDIDATE, "owner, left_id::text AS left_id, right_id::text AS right_id, kind, distance"
             )
-            captures = derived.read_table(frames, derived.CAPTURE_MEMBER, "group_id, asset_id::text AS asset_id")
+            captures = never_duplicates(frames)
             verified = verify(candidates, facts, captures)
             groups, members = group_duplicates(verified, facts, captures)
             tables = {
