@@ -12,6 +12,9 @@ from immich_pipeline.config import load_settings
 from immich_pipeline.definitions import defs
 from immich_pipeline.defs.first_pass import Pass, run_pass
 from immich_pipeline.store.database import Database
+from immich_pipeline_tests.defs.immich_home import Home, write_config
+from immich_pipeline_tests.immich_stub.server import StubServer
+from immich_pipeline_tests.immich_world import World
 from immich_pipeline_tests.photos import small_library
 
 TABLES = {
@@ -74,3 +77,16 @@ def pipeline(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PIPELINE_DATABASE_URL", database.url)
     with dg.DagsterInstance.ephemeral() as instance:
         yield Pipeline(photos, database, instance, defs())
+
+
+@pytest.fixture
+def family(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A server of two users without photos, read through its API; no folder."""
+    world = World(version="3.1.0")
+    alice, bob = world.add_user("alice", is_admin=True), world.add_user("bob")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMMICH_PIPELINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIPELINE_DATABASE_URL", database.url)
+    with StubServer(world) as stub, dg.DagsterInstance.ephemeral() as instance:
+        write_config(tmp_path, world, stub.url, monkeypatch)
+        yield Home(world, stub, Pipeline(tmp_path, database, instance, defs()), alice, bob)

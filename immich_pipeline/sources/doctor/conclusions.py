@@ -4,7 +4,7 @@ from immich_pipeline.config import Settings
 from immich_pipeline.immich.permissions import FEATURES, missing
 from immich_pipeline.immich.permissions import Feature as Permitted
 from immich_pipeline.immich.settings import ImmichSettings
-from immich_pipeline.sources.doctor.facts import Facts, Key
+from immich_pipeline.sources.doctor.facts import Facts, Key, Server
 from immich_pipeline.sources.doctor.report import ABOVE, Feature
 from immich_pipeline.sources.doctor.server import grant_remedy, name_of
 
@@ -130,17 +130,27 @@ def by_keys(settings: ImmichSettings, facts: Facts, feature: Permitted) -> Featu
         return Feature(name, "off", f"needs the API to {feature.use}, and no key is configured", _ADD_KEYS)
     if facts.server is None:
         return Feature(name, "no", "the server cannot be used", ABOVE)
-    if feature.writes and not facts.server.support.can_write:
-        reason = facts.server.support.note or f"Immich {facts.server.version} is only read"
-        return Feature(name, "no", reason, "install a version of immich-pipeline that knows this Immich")
+    if feature.writes and (only_read := _only_read(name, feature, facts, facts.server)):
+        return only_read
     if feature.admin:
         return _for_administrators(name, feature, facts)
     return _for_keys(name, feature.name, settings, facts, "through the API")
 
 
+def _only_read(name: str, feature: Permitted, facts: Facts, server: Server) -> Feature | None:
+    """Why nothing can be changed at all: the server's version is not known, or every key is for reading."""
+    if not server.support.can_write:
+        reason = server.support.note or f"Immich {server.version} is only read"
+        return Feature(name, "no", reason, "install a version of immich-pipeline that knows this Immich")
+    if facts.keys and all(key.reads_only for key in facts.keys):
+        permissions = sorted(feature.permissions)
+        return Feature(name, "off", "the keys are for reading only", grant_remedy(permissions, facts.keys[0].label))
+    return None
+
+
 def _for_administrators(name: str, feature: Permitted, facts: Facts) -> Feature:
     """Works when one key of an administrator is good for it."""
-    admins = [key for key in facts.keys if key.is_admin]
+    admins = [key for key in facts.keys if key.is_admin and not (feature.writes and key.reads_only)]
     able = [key for key in admins if not missing(key.permissions, feature.name)]
     if able:
         return Feature(name, "works", f"with the key of {able[0].label}")
@@ -164,7 +174,8 @@ def seen_by_immich(settings: ImmichSettings, facts: Facts) -> Feature:
 
 def _for_keys(name: str, feature: str, settings: ImmichSettings, facts: Facts, way: str) -> Feature:
     """Works when every configured key is good for it, partly when some are."""
-    keys = [key for key in facts.keys if key.user_id in facts.owners]
+    writes = FEATURES[feature].writes
+    keys = [key for key in facts.keys if key.user_id in facts.owners and not (writes and key.reads_only)]
     able = [key for key in keys if not missing(key.permissions, feature)]
     unable = [key for key in keys if key not in able]
     answered = {key.number for key in facts.keys}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from immich_pipeline.immich.permissions import EVERYTHING, FEATURES
 from immich_pipeline.immich.schema import OWNER_SCHEMA
 from immich_pipeline.immich.versions import ServerVersion, Support
 
@@ -14,6 +15,11 @@ class Server:
 
     version: ServerVersion
     support: Support
+
+
+_FOR_CHANGES = frozenset(
+    permission for feature in FEATURES.values() if feature.writes for permission in feature.permissions
+) - frozenset(permission for feature in FEATURES.values() if not feature.writes for permission in feature.permissions)
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,11 @@ class Key:
     name: str
     is_admin: bool
     permissions: frozenset[str]
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether its owner meant it for reading: it has no permission that only a change needs."""
+        return EVERYTHING not in self.permissions and not self.permissions & _FOR_CHANGES
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ def look_at_key(settings: ImmichSettings, number: int, limits: Limits, notes: No
     whose = f"{me.name} <{me.email}>{', an administrator' if me.is_admin else ''}; key '{info.name}'"
     lacking = lacking_permissions(key, settings)
     if not lacking:
-        has = "every permission" if EVERYTHING in key.permissions else "all permissions that are needed"
+        has = "all permissions that are needed" + (" to read, and none to change anything" if key.reads_only else "")
+        has = "every permission" if EVERYTHING in key.permissions else has
         notes.ok(f"key of {label}", f"belongs to {whose}; has {has}")
         return key
     needed = ", ".join(f"{name} (for {', '.join(features)})" for name, features in lacking.items())
@@ -105,11 +106,16 @@ def lacking_permissions(key: Key, settings: ImmichSettings) -> dict[str, list[st
 
 
 def wanted_features(key: Key, settings: ImmichSettings) -> list[str]:
-    """The features that a key is to be good for: downloads only where the settings allow them, an administrator's only to those."""
+    """The features that a key is to be good for.
+
+    Downloads only where the settings allow them, what takes an administrator only for those, changes unless the key is one for reading.
+    """
     return [
         feature.name
         for feature in FEATURES.values()
-        if (key.is_admin or not feature.admin) and (settings.originals == "download" or feature.name != "originals")
+        if (key.is_admin or not feature.admin)
+        and not (feature.writes and key.reads_only)
+        and (settings.originals == "download" or feature.name != "originals")
     ]
 
 

@@ -88,6 +88,16 @@ def test_a_key_without_a_permission(place: Place, immich_server: Serve) -> None:
     assert found["snapshot"] == found["tags"] == "works"
 
 
+def test_keys_that_are_meant_for_reading(place: Place, immich_server: Serve) -> None:
+    for key in place.world.keys.values():
+        key.permissions = ["user.read", "asset.read", "asset.statistics", "asset.view", "album.read", "stack.read"]
+    report = run_doctor(place.settings(url=immich_server(place.world).url))
+    assert report.exit_code == 0
+    assert states(report)["snapshot"] == "works"
+    assert {states(report)[name] for name in ("making stacks", "tags", "trash", "sharing")} == {"off"}
+    assert "none to change anything" in row(report, "key of Alice").detail
+
+
 def test_a_key_that_may_not_even_tell_whose_it_is(place: Place, immich_server: Serve) -> None:
     server = immich_server(place.world)
     without_permission(server, place, "Bob", "user.read")
