@@ -93,6 +93,11 @@ class Settings(BaseModel):
         return " and ".join(str(part) for part in (self.folder, server) if part)
 
     @property
+    def capture_rules(self) -> str:
+        """What the user's own rules of grouping say, in short: captures are computed anew when it changes."""
+        return self.captures.rules_digest
+
+    @property
     def demo_library(self) -> Path:
         """Where the demo library is generated when no folder is named."""
         return self.home / "demo-library"

@@ -1,8 +1,10 @@
 """What a user wants done with captures, and how far the program may go by itself: settings, each with its default."""
 
+import hashlib
+from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 CaptureKind = Literal[
     "raw_jpeg",
@@ -40,9 +42,28 @@ class CapturePolicy(_Part):
 class CapturePolicies(_Part):
     """What is done with captures, whatever it is done in."""
 
+    rules: Path | None = Field(
+        default=None,
+        description="TOML or YAML file with further rules of grouping: makers' names, version marks, numbers",
+    )
     policies: tuple[CapturePolicy, ...] = Field(
         default=(), description="tried in this order, the first that fits decides; none fits: keep_both"
     )
+
+    @property
+    def rules_digest(self) -> str:
+        """Differs when the file of rules is another one, or says something else; a file that cannot be read differs from any that can."""
+        if self.rules is None:
+            return ""
+        try:
+            return hashlib.sha256(self.rules.read_bytes()).hexdigest()
+        except OSError as error:
+            return f"{self.rules}: {error.strerror}"
+
+    @field_validator("rules")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
 
 
 class BrakeSettings(_Part):

@@ -18,7 +18,7 @@ from immich_pipeline.grouping import Policy, stack_members, with_policies
 from immich_pipeline.immich.client import ImmichClient
 from immich_pipeline.immich.errors import ImmichError
 from immich_pipeline.progress import logger
-from immich_pipeline.sources.captures import capture_inputs
+from immich_pipeline.sources.captures import capture_inputs, rules_of
 from immich_pipeline.store import stacks, state
 from immich_pipeline.store.choices import choices
 from immich_pipeline.store.database import Database
@@ -145,7 +145,7 @@ def _wanted_stacks(frames: Frames, settings: Settings, constraints: pl.DataFrame
         assets = capture_inputs(frames)
         policies = [Policy(**policy.model_dump()) for policy in settings.captures.policies]
         known = members.filter(pl.col("asset_id").is_in(assets["asset_id"].implode()))
-        members = with_policies(known, assets, policies, constraints=constraints)
+        members = with_policies(known, assets, policies, rules_of(settings), constraints)
     return stack_members(members)
 
 

@@ -18,7 +18,7 @@ class Inputs:
 
 
 WHOLE_LIBRARY = {
-    "capture_groups": Inputs(("library", "content", "choices"), code_version="2"),
+    "capture_groups": Inputs(("library", "content", "choices"), ("capture_rules",), code_version="2"),
     "duplicate_candidates": Inputs(("library", "content"), ("near_radius",)),
     "duplicate_groups": Inputs(("library", "content", "candidates", "captures"), code_version="2"),
     "duplicate_report": Inputs(("library", "content", "duplicates"), ("reports",)),

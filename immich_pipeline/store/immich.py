@@ -320,6 +320,19 @@ def told_of_captures(frames: Frames) -> pl.DataFrame:
     )
 
 
+def trashed_assets(frames: Frames) -> pl.DataFrame:
+    """What servers say of assets in their trash, in the columns that grouping reads; times only where the server knows them."""
+    return frames.read(
+        "SELECT a.asset_id::text AS asset_id, a.source_id::text AS source_id, a.owner, a.folder, a.name, a.extension, a.kind, a.size, "
+        "CASE WHEN r.time_zone IS NOT NULL THEN r.taken_at END AS taken_at, "
+        "CASE WHEN r.taken_at IS NOT NULL THEN r.local_date_time END AS taken_at_local, NULL::text AS subsec, r.make, r.model, "
+        "e.auto_stack_id AS burst_id, e.live_photo_cid AS content_id, a.visibility, true AS is_trashed, true AS is_record "
+        "FROM library.asset a JOIN library.source s USING (source_id) JOIN library.immich_record r USING (asset_id) "
+        "LEFT JOIN library.immich_extra e USING (asset_id) "
+        "WHERE s.active AND a.gone_at IS NULL AND a.is_trashed AND NOT a.is_offline AND a.visibility <> 'locked'"
+    )
+
+
 _PAIRS = """
     CREATE TEMP TABLE same_file ON COMMIT DROP AS
     SELECT f.asset_id AS file_id, (min(i.asset_id::text))::uuid AS immich_id

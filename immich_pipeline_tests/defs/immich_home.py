@@ -47,14 +47,15 @@ class Home:
     def batches(self) -> dict[str, list[str]]:
         """The names of the assets in each batch, oldest batch first."""
         rows = self.pipeline.query(
-            "SELECT batch_key, array_agg(name ORDER BY name) FROM content.file_work JOIN library.asset USING (asset_id) "
-            "GROUP BY 1 ORDER BY 1"
+            "SELECT batch_key, array_agg(name ORDER BY name) "
+            "FROM content.file_work JOIN library.asset USING (asset_id) GROUP BY 1 ORDER BY 1"
         )
         return dict(rows)
 
     def groups(self) -> set[tuple[str, frozenset[str]]]:
         rows = self.pipeline.query(
-            "SELECT g.class, array_agg(a.name) FROM duplicates.duplicate_group g JOIN duplicates.duplicate_member m USING (group_id) "
+            "SELECT g.class, array_agg(a.name) "
+            "FROM duplicates.duplicate_group g JOIN duplicates.duplicate_member m USING (group_id) "
             "JOIN library.asset a USING (asset_id) GROUP BY g.group_id, g.class"
         )
         return {(kind, frozenset(names)) for kind, names in rows}

@@ -32,6 +32,8 @@ from immich_pipeline_tests.immich_world import Album, Asset, User, World, every_
 from immich_pipeline_tests.sources.immich.set_up import Lab, lab_of, stored_records
 from immich_pipeline_tests.sources.immich.test_snapshot import query
 
+UNKNOWN_LIBRARY = "0b5f7a52-7f0e-4d5c-9a51-222222222222"
+
 both_ways = pytest.mark.parametrize("way", ["api", "database"])
 
 
@@ -154,10 +156,10 @@ def test_an_asset_that_joins_an_included_album_is_looked_after(lab: Lab, databas
     [
         ({"albums": ["Renamed"]}, "albums names 'Renamed'"),
         ({"users": ["Alice@Example.org"]}, "users names 'Alice@Example.org'"),
-        ({"libraries": ["0b5f7a52-7f0e-4d5c-9a51-222222222222"]}, "libraries names '0b5f7a52-7f0e-4d5c-9a51-222222222222'"),
+        ({"libraries": [UNKNOWN_LIBRARY]}, f"libraries names '{UNKNOWN_LIBRARY}'"),
     ],
     ids=["album", "user", "library"],
-)  # fmt: skip
+)
 def test_what_the_server_does_not_have_is_refused_and_nothing_is_gone(
     lab: Lab, database: Database, way: str, include: dict[str, list[str]], named: str
 ) -> None:
