@@ -389,7 +389,7 @@ def link_same_files(frames: Frames) -> int:
     SHA-1, where the server has one and the file was read, is the same. Two assets of one owner on one path of the server (libraries that
     overlap) are one file as well: to take one of them for a copy of the other would lose it.
     """
-    inputs = fingerprint(frames, ("library", "content"), {})
+    inputs = fingerprint(frames, ("library",), {})
     if is_current(frames, "same_files", inputs):
         return _stand_ins(frames)
     frames.execute(_PAIRS)
@@ -408,7 +408,7 @@ def link_same_files(frames: Frames) -> int:
         bump(frames, "library")
         bump(frames, "content")
     frames.execute("DROP TABLE same_file")
-    mark_computed(frames, "same_files", fingerprint(frames, ("library", "content"), {}))
+    mark_computed(frames, "same_files", fingerprint(frames, ("library",), {}))
     return _stand_ins(frames)
 
 
