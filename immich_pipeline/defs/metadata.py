@@ -9,6 +9,8 @@ import polars as pl
 from immich_pipeline.store.frames import Changes
 
 _CELL_LIMIT = 120
+# all at once: one after the other would change what was already made harmless
+_HARMLESS = {ord(character): f"&#{ord(character)};" for character in "\\`*_[]<>|#!&"}
 
 
 def markdown_table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
@@ -55,6 +57,4 @@ def _cell(value: object) -> str:
     text = "" if value is None else str(value)
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     text = text if len(text) <= _CELL_LIMIT else text[: _CELL_LIMIT - 1] + "…"
-    for character in "\\`*_[]<>|#!&":
-        text = text.replace(character, f"&#{ord(character)};")
-    return text
+    return text.translate(_HARMLESS)

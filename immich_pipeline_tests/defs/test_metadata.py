@@ -47,3 +47,8 @@ def test_pictures_are_shown_in_place() -> None:
 def test_changes_and_columns() -> None:
     assert changed(Changes(1, 2, 3)) == {"rows_inserted": 1, "rows_updated": 2, "rows_deleted": 3}
     assert column_schema({"a": pl.String()}).columns[0].name == "a"
+
+
+def test_every_special_character_is_made_harmless_once() -> None:
+    table = str(markdown_table(pl.DataFrame({"name": ["IMG_1 #2 & <b>"]})).value)
+    assert "| IMG&#95;1 &#35;2 &#38; &#60;b&#62; |" in table
