@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 from immich_pipeline.config import load_settings
 from immich_pipeline.definitions import defs
@@ -68,6 +70,18 @@ class Pipeline:
             return connection.execute(text).fetchall()  # type: ignore[call-overload]
 
 
+@cache
+def loaded() -> dg.Definitions:
+    """The code location, loaded once per process.
+
+    While it is loaded no instance is asked for anything: which one counts as current changes when a left one is collected.
+    """
+    with set_defs_state_storage(None):
+        definitions = defs()
+        definitions.get_repository_def()
+    return definitions
+
+
 @pytest.fixture
 def pipeline(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     photos = small_library(tmp_path / "photos")
@@ -76,7 +90,7 @@ def pipeline(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("IMMICH_PIPELINE_PHOTOS", str(photos))
     monkeypatch.setenv("PIPELINE_DATABASE_URL", database.url)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Pipeline(photos, database, instance, defs())
+        yield Pipeline(photos, database, instance, loaded())
 
 
 @pytest.fixture
@@ -89,4 +103,4 @@ def family(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PIPELINE_DATABASE_URL", database.url)
     with StubServer(world) as stub, dg.DagsterInstance.ephemeral() as instance:
         write_config(tmp_path, world, stub.url, monkeypatch)
-        yield Home(world, stub, Pipeline(tmp_path, database, instance, defs()), alice, bob)
+        yield Home(world, stub, Pipeline(tmp_path, database, instance, loaded()), alice, bob)

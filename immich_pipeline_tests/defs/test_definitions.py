@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from immich_pipeline.definitions import defs
+from immich_pipeline_tests.defs.conftest import loaded
 
 ASSETS = {
     "library_snapshot": ("library", None),
@@ -64,7 +64,7 @@ SCHEDULES = {
 
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
-    return defs()
+    return loaded()
 
 
 @pytest.fixture(scope="module")
