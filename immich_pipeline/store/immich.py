@@ -81,7 +81,7 @@ _ASSETS = """
     INSERT INTO library.asset AS a (asset_id, source_id, owner, real_path, path, folder, name, extension, kind, format, size, mtime_ns,
                                     inode, device, visibility, is_trashed, is_offline)
     SELECT s.asset_id::uuid, $1::uuid, s.owner, s.real_path, s.path, s.folder, s.name, s.extension, s.kind, s.format,
-           coalesce(s.size, 0), s.mtime_ns, 0, -1, s.visibility, s.is_trashed, s.is_offline
+           coalesce(s.size, 0), s.mtime_ns, 0, {no_device}, s.visibility, s.is_trashed, s.is_offline
     FROM {stage} s
     ON CONFLICT (asset_id) DO UPDATE SET
         source_id = EXCLUDED.source_id, owner = EXCLUDED.owner, real_path = EXCLUDED.real_path, path = EXCLUDED.path,
@@ -163,7 +163,7 @@ def apply_reading(
     frames.execute(_NEWS.format(stage=stage.name, same=_SAME))
     for statement in (_NEW_PICTURE, _FRESH_ATTEMPTS, _NEW_METADATA):
         frames.execute(statement.format(stage=stage.name))
-    changes = Changes(updated=frames.change(_ASSETS.format(stage=stage.name), source_id))
+    changes = Changes(updated=frames.change(_ASSETS.format(stage=stage.name, no_device=NO_DEVICE), source_id))
     changes += frames.merge_stage(RECORD, list(RECORD_SCHEMA), stage)
     changes += Changes(updated=frames.change(_MOUNTED.format(stage=stage.name)))
     changes += Changes(deleted=frames.change(_UNMOUNTED.format(stage=stage.name)))

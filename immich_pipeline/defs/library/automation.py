@@ -30,6 +30,13 @@ def pass_under_way(database: Database) -> bool:
     return database.is_locked(SENSORS_WAIT)
 
 
+def _under_way(instance: dg.DagsterInstance, database: Database) -> dg.SkipReason | None:
+    """Why no snapshot is to be asked for now; None if one may be."""
+    if pass_under_way(database):
+        return PASS_UNDER_WAY
+    return dg.SkipReason("a snapshot is under way") if alive_runs(instance, snapshot_library.name) else None
+
+
 @dg.sensor(job=snapshot_library, minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
 def folder_changed(
     context: dg.SensorEvaluationContext, pipeline: PipelineResource
@@ -39,11 +46,8 @@ def folder_changed(
     if pipeline.settings().folder is None:
         yield dg.SkipReason("no folder of photos is looked after")
         return
-    if pass_under_way(database):
-        yield PASS_UNDER_WAY
-        return
-    if alive_runs(context.instance, snapshot_library.name):
-        yield dg.SkipReason("a snapshot is under way")
+    if wait := _under_way(context.instance, database):
+        yield wait
         return
     folders = folder_times(database)
     if folders.is_empty():
@@ -72,11 +76,8 @@ def server_changed(
     if server is None:
         yield dg.SkipReason("no Immich server is configured")
         return
-    if pass_under_way(database):
-        yield PASS_UNDER_WAY
-        return
-    if alive_runs(context.instance, snapshot_library.name):
-        yield dg.SkipReason("a snapshot is under way")
+    if wait := _under_way(context.instance, database):
+        yield wait
         return
     why = server_news(database, server)
     yield dg.RunRequest(tags={"immich_pipeline/why": why}) if why else dg.SkipReason("nothing changed on the server")
