@@ -567,7 +567,7 @@ def test_a_large_library_is_served_quickly(start: Start) -> None:
         began = time.process_time()  # of client and server, whatever else the machine does
         home.call("POST /search/metadata", {"size": 1000, "withExif": True, "page": page})
         seconds.append(time.process_time() - began)
-    assert min(seconds) < 0.06
+    assert min(seconds) < 0.5  # a page takes about 0.06 s; going through all 100,000 assets for each would take 5 s
     assert home.search(size=1000, page=100)["nextPage"] is None
     world.trash(next(iter(world.assets.values())))
     assert home.call("POST /search/statistics", {}).json() == {"total": 99_999}
