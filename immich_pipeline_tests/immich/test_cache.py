@@ -204,7 +204,7 @@ def test_making_room_among_many_is_quick(tmp_path: Path) -> None:
         os.truncate(path, 1)
     began = time.perf_counter()
     cache.put(key(-1), b"x")
-    assert time.perf_counter() - began < 5  # 1,000,000 files: about 10 s, once in 100,000 new ones
+    assert time.perf_counter() - began < 20  # 1,000,000 files: about 10 s, once in 100,000 new ones
     assert len(kept(tmp_path)) == 18_000
 
 

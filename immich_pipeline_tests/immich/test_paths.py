@@ -166,7 +166,7 @@ def test_a_million_paths() -> None:
     seconds = time.perf_counter() - began
     assert found.null_count().row(0) == (0, 0)
     assert found.row(999_998) == (b"/mnt/uploads", b"alice/2024/05/IMG_999998.jpg")
-    assert seconds < 3
+    assert seconds < 15
 
 
 # ------------------------------------------------------------------------------------------------ symbolic links
