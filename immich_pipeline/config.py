@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from immich_pipeline.errors import UserError
 from immich_pipeline.immich.secrets import Place, resolve, with_environment
 from immich_pipeline.immich.settings import ImmichSettings
-from immich_pipeline.policies import CapturePolicies, StackSettings
+from immich_pipeline.policies import CapturePolicies, DuplicateSettings, StackSettings
 
 CONFIG_NAME = "immich-pipeline.yaml"
 
@@ -75,6 +75,9 @@ class Settings(BaseModel):
     immich: ImmichSettings | None = Field(default=None, description="an Immich server to look after")
     captures: CapturePolicies = Field(default_factory=CapturePolicies, description="what is done with captures")
     stacks: StackSettings = Field(default_factory=StackSettings, description="how captures become stacks on the server")
+    duplicates: DuplicateSettings = Field(
+        default_factory=DuplicateSettings, description="which copy is kept, and what becomes of the others"
+    )
 
     @field_validator("home", "photos", "formats")
     @classmethod
@@ -147,7 +150,30 @@ def _problem(detail: Any, places: Mapping[Place, str]) -> str:
         return f"{place}: unknown setting '{name}'{known}"
     secret = name == "database_url" or isinstance(detail["input"], dict | list)
     given = "" if secret or name.endswith(("api_key", "database_url")) else f", not {detail['input']!r}"
-    return f"{place}: {detail['msg'].removeprefix('Input ').removeprefix('Value error, ')}{given}"
+    return f"{place}: {problem_text(detail)}{given}"
+
+
+_KINDS = {
+    "tuple_type": "should be a list, such as [one, another]",
+    "dict_type": "should be 'name: value' lines",
+    "model_type": "should be 'name: value' lines",
+    "string_type": "should be a text (in quotes where it looks like a number)",
+    "bool_parsing": "should be true or false",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_parsing": "should be a number",
+}
+
+
+def problem_text(detail: Any) -> str:
+    """What is wrong with a value, for a person who writes YAML.
+
+    Args:
+        detail: One of pydantic's `ValidationError.errors()`.
+    """
+    if told := _KINDS.get(detail["type"]):
+        return told
+    return str(detail["msg"]).removeprefix("Input ").removeprefix("Value error, ")
 
 
 def _place(location: Place, places: Mapping[Place, str]) -> str:

@@ -11,6 +11,11 @@ CANDIDATE = Table("duplicates", "candidate", ("left_id", "right_id", "kind"))
 VERIFIED_PAIR = Table("duplicates", "verified_pair", ("left_id", "right_id", "kind"))
 DUPLICATE_GROUP = Table("duplicates", "duplicate_group", ("group_id",))
 DUPLICATE_MEMBER = Table("duplicates", "duplicate_member", ("group_id", "asset_id"))
+OPINION = Table("duplicates", "opinion", ("group_id", "asset_id"))
+CROSS_OWNER = Table("duplicates", "cross_owner", ("left_id", "right_id"))
+SET_MEMBER = Table("duplicates", "set_member", ("set_id", "asset_id"))
+DECISION = Table("duplicates", "decision", ("set_id",))
+DECISION_MEMBER = Table("duplicates", "decision_member", ("set_id", "asset_id"))
 
 _METADATA = """
     SELECT m.asset_id::text AS asset_id, m.taken_at, m.taken_at_local, m.utc_offset_minutes, m.subsec, m.time_source, m.make, m.model,
@@ -65,3 +70,9 @@ def write(frames: Frames, topic: str, results: dict[Table, pl.DataFrame]) -> Cha
     if changes.total:
         bump(frames, topic)
     return changes
+
+
+def sets(frames: Frames) -> pl.DataFrame:
+    """What is decided together, as it is stored: the columns of `dedup.schema.SET_SCHEMA`."""
+    columns = "set_id, owner, unit_id, asset_id::text AS asset_id, group_id, class, confidence, diameter, role"
+    return read_table(frames, SET_MEMBER, columns)
