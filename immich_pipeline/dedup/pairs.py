@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterator
 
+import numpy as np
 import polars as pl
 
-from immich_pipeline.dedup.blocks import HASH_BITS, BlockJoin, block_joins, choose_blocks
+from immich_pipeline.dedup.blocks import HASH_BITS
+from immich_pipeline.dedup.search import close_hashes
+from immich_pipeline.dedup.spread import Words
 
-PAIRS_PER_CHUNK = 8_000_000
-"""Pairs looked at in one go: about 250 MB of working memory, whatever the data."""
+PAIRS_PER_CHUNK = 2_000_000
+"""Pairs of ids written out in one go: about 100 MB of working memory, whatever the data."""
 
 
 def near_pairs(
@@ -16,7 +19,7 @@ def near_pairs(
     """Every pair of ids whose hashes differ in at most ``radius`` bits.
 
     Equal hashes are collapsed first, so a hash that ten thousand files share takes part in the search once. Working
-    memory is bounded: a join whose buckets are too heavy is done in slices (only the answer itself has no bound).
+    memory is bounded (only the answer itself has no bound; see :func:`near_pair_chunks` for one too large to hold).
 
     Args:
         hashes: Columns ``id`` (any type with an order, unique) and ``phash`` (Int64, no nulls).
@@ -29,16 +32,45 @@ def near_pairs(
     Raises:
         ValueError: The radius is out of range, an id occurs twice, or a hash is null.
     """
+    chunks = list(near_pair_chunks(hashes, radius, new_ids))
+    schema = {"left": hashes.schema["id"], "right": hashes.schema["id"], "distance": pl.Int16()}
+    return pl.concat([pl.DataFrame(schema=schema), *chunks]).sort("left", "right")
+
+
+def near_pair_chunks(
+    hashes: pl.DataFrame, radius: int, new_ids: Collection[object] | pl.Series | None = None
+) -> Iterator[pl.DataFrame]:
+    """The pairs of :func:`near_pairs` in no particular order, in frames of about PAIRS_PER_CHUNK pairs at most.
+
+    Args:
+        hashes: As there.
+        radius: As there.
+        new_ids: As there.
+
+    Raises:
+        ValueError: As there, before the first frame.
+    """
     _check(hashes, radius)
     hashes = hashes.select("id", "phash")
-    is_new = (
-        pl.lit(value=True) if new_ids is None else pl.col("id").is_in(_series(new_ids, hashes.schema["id"]).implode())
-    )
-    known = hashes.with_columns(new=is_new)
-    distinct = known.group_by(h="phash").agg(pl.col("new").any()).sort("h").with_row_index("i")
-    close = _close_distinct(distinct, radius, all_new=new_ids is None)
-    members = known.join(distinct.select("i", phash="h"), on="phash").select("i", "id", "new")
-    return _expand(close, members).sort("left", "right")
+    new = None if new_ids is None else _series(new_ids, hashes.schema["id"]).unique()
+    distinct, shared = _distinct(hashes["phash"])
+    wanted = None
+    if new is not None:
+        wanted, _ = _distinct(hashes.join(new.to_frame("id"), on="id", how="semi")["phash"])
+        shared = np.intersect1d(shared, wanted, assume_unique=True)
+    left, right = close_hashes(distinct, radius, wanted)
+    close = pl.DataFrame(
+        {
+            "h": np.concatenate([left, shared]).view(np.int64),
+            "h_right": np.concatenate([right, shared]).view(np.int64),
+            "distance": np.concatenate([np.bitwise_count(left ^ right), np.zeros(len(shared), np.uint8)]),
+        }
+    ).with_columns(pl.col("distance").cast(pl.Int16))
+    # Few hashes are close to another one, so only their ids are put side by side.
+    involved = pl.concat([close["h"], close["h_right"]]).unique()
+    members = hashes.join(involved.to_frame("phash"), on="phash", how="semi").rename({"phash": "h"})
+    flag = pl.lit(value=True) if new is None else pl.col("id").is_in(new.implode())
+    yield from _expand(close, members.with_columns(new=flag))
 
 
 def _check(hashes: pl.DataFrame, radius: int) -> None:
@@ -46,7 +78,7 @@ def _check(hashes: pl.DataFrame, radius: int) -> None:
         raise ValueError(f"radius must be from 0 to {HASH_BITS}, not {radius}")
     if hashes["phash"].null_count():
         raise ValueError("a hash is null: leave pictures without a usable hash out")
-    if hashes["id"].is_duplicated().any():
+    if hashes["id"].n_unique() != hashes.height:
         raise ValueError("an id occurs twice: every picture has one hash")
 
 
@@ -54,84 +86,43 @@ def _series(ids: Collection[object] | pl.Series, dtype: pl.DataType) -> pl.Serie
     return ids if isinstance(ids, pl.Series) else pl.Series(list(ids), dtype=dtype)
 
 
-def _close_distinct(distinct: pl.DataFrame, radius: int, *, all_new: bool) -> pl.DataFrame:
-    """Pairs of rows i < j of ``distinct`` (i UInt32, h Int64, new Boolean) within the radius, each once."""
-    left = distinct if all_new else distinct.filter("new")
-    found = [pl.DataFrame(schema={"i": pl.UInt32, "i_right": pl.UInt32, "distance": pl.Int16})]
-    if radius and left.height and distinct.height > 1:
-        # The geometric mean makes the model right for n against n and for few against many.
-        blocks = choose_blocks(round((left.height * distinct.height) ** 0.5), radius)
-        for join in block_joins(radius, blocks):
-            found.extend(_meet(left, distinct, join, radius, all_new=all_new))
-    return pl.concat(found)
+def _distinct(hashes: pl.Series) -> tuple[Words, Words]:
+    """The values that occur, ascending as signed numbers, and those that occur more than once."""
+    values = hashes.cast(pl.Int64).sort().to_numpy().view(np.uint64)
+    repeats = np.zeros(len(values), dtype=np.bool_)
+    repeats[1:] = values[1:] == values[:-1]
+    return values[~repeats], np.unique(values[repeats])
 
 
-def _meet(
-    left: pl.DataFrame, right: pl.DataFrame, join: BlockJoin, radius: int, *, all_new: bool
-) -> Iterator[pl.DataFrame]:
-    """Pairs that agree on the join's key, are within the radius, and that no earlier join reports."""
-    key = (pl.col("h") & join.mask).alias("key")
-    if all_new:
-        left_keyed = right_keyed = right.select("i", "h", key).sort("key")
-        once = pl.col("i") < pl.col("i_right")
-    else:
-        left_keyed = left.select("i", "h", key).sort("key")
-        right_keyed = right.select("i", "h", "new", key).join(left_keyed, on="key", how="semi").sort("key")
-        # Two new rows meet twice, an old and a new one once: report each pair once.
-        once = (pl.col("i") < pl.col("i_right")) | ~pl.col("new")
-    difference = pl.col("h") ^ pl.col("h_right")
-    first = pl.all_horizontal(pl.lit(value=True), *((difference & mask) != 0 for mask in join.earlier))
-    low, high = pl.min_horizontal("i", "i_right"), pl.max_horizontal("i", "i_right")
-    for part_left, part_right in _slices(left_keyed, right_keyed):
-        yield (
-            # Polars joins sorted keys by merging, several times faster than by hashing.
-            part_left.lazy()
-            .join(part_right.lazy(), on="key")
-            .filter(once & (difference.bitwise_count_ones() <= radius))
-            .filter(first)
-            .select(
-                low.alias("i"), high.alias("i_right"), difference.bitwise_count_ones().cast(pl.Int16).alias("distance")
-            )
-            .collect()
-        )
+def _expand(close: pl.DataFrame, members: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """From pairs of hashes back to pairs of ids (a hash beside itself: the pairs that share it)."""
+    counts = members.group_by("h").len("ids")
+    weighed = close.join(counts, on="h").join(counts, left_on="h_right", right_on="h", suffix="_right")
+    others = members.rename({"h": "h_right"})
+    for hashes in _parts(weighed, pl.col("ids").cast(pl.Int64) * pl.col("ids_right")):
+        for part in _parts(hashes.join(members, on="h"), pl.col("ids_right").cast(pl.Int64)):
+            yield _side_by_side(part, others)
 
 
-def _slices(left: pl.DataFrame, right: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Cut a join of two frames sorted by ``key`` so that no part makes many more than PAIRS_PER_CHUNK rows."""
-    left_runs, right_runs = _runs(left), _runs(right)
-    meeting = left_runs.join(right_runs, on="key", maintain_order="left")
-    total = meeting.select((pl.col("len") * pl.col("len_right")).sum()).item()
-    if total <= PAIRS_PER_CHUNK:
-        yield left, right
-        return
-    rows = left.join(meeting.select("key", "len_right"), on="key", maintain_order="left")
-    part = (pl.col("len_right").cum_sum() - 1) // PAIRS_PER_CHUNK
-    for piece in rows.with_columns(part=part).partition_by("part", maintain_order=True, include_key=False):
-        low, high = piece["key"][0], piece["key"][-1]
-        start, end = right["key"].search_sorted(low, side="left"), right["key"].search_sorted(high, side="right")
-        yield piece.drop("len_right"), right.slice(start, end - start)
+def _parts(rows: pl.DataFrame, weight: pl.Expr) -> Iterator[pl.DataFrame]:
+    """Slices of rows that weigh PAIRS_PER_CHUNK at most, or but for their last row."""
+    part = rows.select((weight.cum_sum() - 1) // PAIRS_PER_CHUNK).to_series()
+    start = 0
+    for length in part.rle().struct.field("len"):
+        yield rows.slice(start, length)
+        start += length
 
 
-def _runs(keyed: pl.DataFrame) -> pl.DataFrame:
-    """Columns key, len (Int64): how often each key of a sorted frame occurs."""
-    runs = keyed.select(pl.col("key").rle()).unnest("key")
-    return runs.select(pl.col("value").alias("key").set_sorted(), pl.col("len").cast(pl.Int64))
-
-
-def _expand(close: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
-    """From pairs of distinct hashes back to pairs of ids, with the pairs that share a hash."""
-    shared = members.filter(pl.len().over("i") > 1, pl.col("new").any().over("i"))
-    same = shared.select("i").unique().with_columns(i_right="i", distance=pl.lit(0, pl.Int16))
-    pairs = pl.concat([close, same])
+def _side_by_side(part: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    smaller = pl.col("id") < pl.col("id_other")
     return (
-        pairs.lazy()
-        .join(members.lazy(), on="i")
-        .join(members.lazy(), left_on="i_right", right_on="i", suffix="_other")
+        part.lazy()
+        .join(others.lazy(), on="h_right", suffix="_other")
         .filter(pl.col("new") | pl.col("new_other"))
-        .filter((pl.col("i") != pl.col("i_right")) | (pl.col("id") < pl.col("id_other")))
+        .filter((pl.col("h") != pl.col("h_right")) | smaller)
         .select(
-            left=pl.when(pl.col("id") < pl.col("id_other")).then("id").otherwise("id_other"),
-            right=pl.when(pl.col("id") < pl.col("id_other")).then("id_other").otherwise("id"),
+            left=pl.when(smaller).then("id").otherwise("id_other"),
+            right=pl.when(smaller).then("id_other").otherwise("id"),
             distance="distance",
         )
         .collect()

@@ -1,3 +1,5 @@
+from random import Random
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immich_pipeline.dedup import near_pairs, pairs
-from immich_pipeline.dedup.blocks import signed
 
 hash_values = st.integers(0, 2**64 - 1)
 
@@ -36,7 +37,7 @@ def brute_force(values: list[int], radius: int) -> list[tuple[int, int, int]]:
 
 def frame(values: list[int]) -> pl.DataFrame:
     return pl.DataFrame(
-        {"id": range(len(values)), "phash": [signed(value) for value in values]},
+        {"id": range(len(values)), "phash": np.array(values, dtype=np.uint64).view(np.int64)},
         schema={"id": pl.Int64, "phash": pl.Int64},
     )
 
@@ -58,33 +59,93 @@ def test_new_against_all_is_a_part_of_all_against_all(values: list[int], radius:
     assert near_pairs(frame(values), radius, new_ids=pl.Series(sorted(new), dtype=pl.Int64)).rows() == expected
 
 
-@pytest.mark.parametrize("radius", [3, 8])
-def test_every_plan_gives_the_same_pairs(radius: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = np.random.default_rng(7)
-    values = [int(value) for value in generator.integers(0, 2**64, 150, dtype=np.uint64)]
-    values += [
-        value ^ (1 << int(a)) ^ (1 << int(b))
-        for value, (a, b) in zip(values, generator.integers(0, 64, (150, 2)), strict=True)
-    ]
+@settings(deadline=None, max_examples=25)
+@given(clustered(), st.integers(0, 12), st.randoms(use_true_random=False), st.data())
+def test_the_order_of_the_rows_changes_nothing(
+    values: list[int], radius: int, random: Random, data: st.DataObject
+) -> None:
+    rows = frame(values)
+    order = list(range(len(values)))
+    random.shuffle(order)
+    new = data.draw(st.none() | st.sets(st.integers(0, len(values) - 1)))
+    assert near_pairs(rows[order], radius, new_ids=new).equals(near_pairs(rows, radius, new_ids=new))
+
+
+def degenerate(n: int, kind: str) -> list[int]:
+    """``n`` hashes as no picture has them, or as all do."""
+    generator = np.random.default_rng(11)
+    words = generator.integers(0, 2**64, n, dtype=np.uint64)
+    if kind == "random":
+        return [int(word) for word in words]
+    if kind == "one bit each":
+        return [(1 << (row % 64)) for row in range(n)]
+    if kind == "few bits vary":
+        return [int(word & np.uint64(0x8040_2010_0804_0201)) | 0xFF for word in words]
+    if kind == "one half constant":
+        return [int(word >> np.uint64(32)) for word in words]
+    if kind == "clusters":
+        flips = generator.integers(0, 64, (n, 5))
+        return [int(words[row // 40]) ^ sum({1 << int(bit) for bit in flips[row]}) for row in range(n)]
+    halves = generator.random((n, 64)).argsort(axis=1)[:, :32]
+    balanced = [sum(1 << int(bit) for bit in bits) for bits in halves]
+    return [balanced[row // 2] ^ (0 if row % 2 else swap(balanced[row // 2], row % 5)) for row in range(n)]
+
+
+def swap(value: int, bits: int) -> int:
+    """A mask of as many set as unset bits of ``value``: turning them over keeps the number of set ones."""
+    ones = [bit for bit in range(64) if value >> bit & 1][:bits]
+    zeros = [bit for bit in range(64) if not value >> bit & 1][:bits]
+    return sum(1 << bit for bit in ones + zeros)
+
+
+KINDS = ["random", "one bit each", "few bits vary", "one half constant", "clusters", "32 bits set"]
+
+
+@pytest.mark.parametrize("radius", range(13))
+@pytest.mark.parametrize("kind", KINDS)
+def test_recall_is_exact_at_every_radius(kind: str, radius: int) -> None:
+    values = degenerate(240, kind)
     expected = brute_force(values, radius)
-    for blocks in range(radius, radius + 4):
-        monkeypatch.setattr(pairs, "choose_blocks", lambda rows, radius, blocks=blocks: blocks)
-        assert near_pairs(frame(values), radius).rows() == expected
+    assert near_pairs(frame(values), radius).rows() == expected
+    new = range(200, 240)
+    of_new = [pair for pair in expected if pair[1] >= 200]
+    assert near_pairs(frame(values), radius, new_ids=new).rows() == of_new
+
+
+def test_many_hashes_use_every_kind_of_plan() -> None:
+    """Enough of them for long keys, cut into many runs, beside numpy's brute force."""
+    values = np.array(degenerate(1_500, "clusters") + degenerate(1_500, "random"), dtype=np.uint64)
+    table = pl.DataFrame({"id": range(3_000), "phash": values.view(np.int64)})
+    distance = np.bitwise_count(values[:, None] ^ values[None, :])
+    for radius in (1, 3, 6, 8):
+        left, right = np.nonzero(np.triu(distance <= radius, 1))
+        found = near_pairs(table, radius)
+        assert np.array_equal(found["left"], left)
+        assert np.array_equal(found["right"], right)
+        assert np.array_equal(found["distance"], distance[left, right])
+        new = near_pairs(table, radius, new_ids=range(2_900, 3_000))
+        assert new.equals(found.filter(pl.col("right") >= 2_900))
 
 
 @pytest.mark.parametrize("new", [None, range(0, 900, 50)])
-def test_heavy_buckets_are_done_in_slices(new: range | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand hashes that share 54 of 64 bits meet in nearly every join."""
-    values = [(0xABCDEF << 40) | value for value in range(900)]
-    expected = [pair for pair in brute_force(values, 4) if new is None or pair[0] in new or pair[1] in new]
-    whole = near_pairs(frame(values), 4, new_ids=new)
-    assert whole.rows() == expected
+def test_the_answer_is_written_out_in_chunks(new: range | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that share 54 of 64 bits meet in nearly every join, and each is held by three pictures."""
+    values = [(0xABCDEF << 40) | (value // 3) for value in range(900)]
+    whole = near_pairs(frame(values), 2, new_ids=new)
+    assert whole.rows() == [pair for pair in brute_force(values, 2) if new is None or pair[0] in new or pair[1] in new]
+    monkeypatch.setattr(pairs, "PAIRS_PER_CHUNK", 1_000)
+    chunks = list(pairs.near_pair_chunks(frame(values), 2, new))
+    assert len(chunks) > 3
+    assert all(chunk.height <= 1_000 + 9 for chunk in chunks)
+    assert pl.concat(chunks).sort("left", "right").equals(whole)
+
+
+def test_a_heavy_hash_is_written_out_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "PAIRS_PER_CHUNK", 5_000)
-    sliced = near_pairs(frame(values), 4, new_ids=new)
-    assert sliced.equals(whole)
-    parts = list(pairs._slices(*2 * [frame(values).select(key=pl.lit(1, pl.Int64), h="phash")]))
-    assert len(parts) == 900 * 900 / 5_000
-    assert all(left.height * right.height <= 5_000 + 900 for left, right in parts)
+    table = pl.DataFrame({"id": range(400), "phash": [7] * 400})
+    chunks = list(pairs.near_pair_chunks(table, 0))
+    assert sum(chunk.height for chunk in chunks) == 400 * 399 // 2
+    assert all(chunk.height <= 5_000 + 400 for chunk in chunks)
 
 
 def test_ids_may_be_text_and_the_order_of_rows_does_not_matter() -> None:
@@ -95,9 +156,9 @@ def test_ids_may_be_text_and_the_order_of_rows_does_not_matter() -> None:
 
 
 def test_equal_hashes_are_searched_once() -> None:
-    """Three thousand equal hashes are 4,498,500 pairs, but one hash to look for."""
-    table = pl.DataFrame({"id": range(3000), "phash": [5] * 3000})
-    assert near_pairs(table, 0).height == 3000 * 2999 // 2
+    """A thousand equal hashes are 499,500 pairs, but one hash to look for."""
+    table = pl.DataFrame({"id": range(1000), "phash": [5] * 1000})
+    assert near_pairs(table, 0).height == 1000 * 999 // 2
 
 
 def test_nothing_and_one_have_no_pairs() -> None:
