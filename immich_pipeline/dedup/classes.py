@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-CLASS_NAMES = ("exact", "reencoded", "edited", "burst_neighbour", "similar")
+CLASS_NAMES = ("exact", "same_pixels", "reencoded", "edited", "burst_neighbour", "similar")
 
 
 class _Data(BaseModel):
@@ -15,27 +15,36 @@ class _Data(BaseModel):
 
 
 class PairClass(_Data):
-    """One class: how it is told to a person, whether it makes groups, and how sure it is (0 to 1)."""
+    """One class: how it is told to a person, whether it makes groups and may be resolved unattended, how sure it is (0 to 1)."""
 
     name: str
     title: str
     explanation: str
     grouped: bool
+    unattended: bool
     confidence: float = Field(ge=0, le=1)
     source: str
 
 
 class Limits(_Data):
-    """Distances are Hamming distances in bits, times are in seconds, the aspect tolerance is a share."""
+    """Distances are Hamming distances in bits, times are in seconds, the aspect tolerance is a share.
+
+    Correlation of fine detail is -1 to 1, colour a mean difference of RGB values (0 to 255), exposure in steps (EV).
+    """
 
     reencoded_distance: int
     reencoded_distance256: int
+    reencoded_correlation: float = Field(ge=-1, le=1)
+    reencoded_colour: float = Field(ge=0)
+    same_pixels_distance256: int
     edited_distance256: int
+    near_distance256: int
     aspect_tolerance: float
     zone_step_seconds: int = Field(gt=0)
     zone_limit_seconds: int
     whole_second_tolerance: int
     burst_seconds: int
+    exposure_tolerance: float = Field(ge=0)
 
 
 class ClassTable(_Data):
@@ -48,6 +57,8 @@ class ClassTable(_Data):
     def _names_are_known(self) -> Self:
         if tuple(entry.name for entry in self.classes) != CLASS_NAMES:
             raise ValueError(f"the classes must be {', '.join(CLASS_NAMES)}, in this order")
+        if any(entry.unattended and not entry.grouped for entry in self.classes):
+            raise ValueError("a class that makes no groups cannot be resolved unattended")
         return self
 
     def order(self) -> dict[str, int]:
@@ -61,6 +72,10 @@ class ClassTable(_Data):
     def grouped(self) -> list[str]:
         """Names of the classes that make duplicate groups."""
         return [entry.name for entry in self.classes if entry.grouped]
+
+    def unattended(self) -> list[str]:
+        """Names of the classes that may be resolved without a person; of all others a person decides."""
+        return [entry.name for entry in self.classes if entry.unattended]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What metadata says against two pictures being one: another camera, another moment.
+"""What metadata says against two pictures being one: another camera, another moment, another exposure, other people.
 
 Pixels cannot tell the frames of a burst or of a still scene apart; the camera's clock can.
 """
@@ -7,7 +7,7 @@ import polars as pl
 
 from immich_pipeline.dedup.classes import Limits
 
-VETO_COLUMNS = ("camera", "serial", "wall", "instant", "digits")
+VETO_COLUMNS = ("camera", "serial", "wall", "instant", "digits", "exposure_bias")
 
 _RIGHT = "_right"
 
@@ -21,7 +21,7 @@ def veto_facts(facts: pl.DataFrame) -> pl.DataFrame:
     Returns:
         ``asset_id``; ``camera`` (String: make and model in lower case, null unless both are known), ``serial``
         (String), ``wall`` and ``instant`` (Int64 whole seconds), ``digits`` (String: sub-second digits as recorded,
-        null where unknown).
+        null where unknown), ``exposure_bias`` (Float64, EV).
     """
 
     def text(column: str) -> pl.Expr:
@@ -38,6 +38,7 @@ def veto_facts(facts: pl.DataFrame) -> pl.DataFrame:
         wall=pl.col("taken_at_local").dt.epoch("s"),
         instant=pl.col("taken_at").dt.epoch("s"),
         digits=pl.coalesce(recorded, in_time),
+        exposure_bias="exposure_bias",
     )
 
 
@@ -80,3 +81,21 @@ def different_moment(limits: Limits) -> pl.Expr:
     exactly = (apart > 0) | fractions_differ
     differ = pl.when(fractions_differ.is_not_null()).then(exactly).otherwise(apart > limits.whole_second_tolerance)
     return (same_camera & differ).fill_null(value=False)
+
+
+def different_exposure(limits: Limits) -> pl.Expr:
+    """True where both were exposed on purpose by different amounts, as the frames of a bracket are; false where nothing says so."""
+    bias, other = pl.col("exposure_bias"), pl.col(f"exposure_bias{_RIGHT}")
+    return ((bias - other).abs() > limits.exposure_tolerance).fill_null(value=False)
+
+
+def different_people() -> pl.Expr:
+    """True where each picture shows a named person that the other does not; false where nothing says so.
+
+    A face that was found on one copy and missed on the other is no difference. For frames that hold ``people`` (List of
+    ids, null or empty where nobody is named) of one picture, and of the other with the suffix "_right".
+    """
+    people, other = pl.col("people"), pl.col(f"people{_RIGHT}")
+    lacking = people.list.set_difference(other).list.len() > 0
+    lacking_too = other.list.set_difference(people).list.len() > 0
+    return (lacking & lacking_too).fill_null(value=False)

@@ -22,6 +22,7 @@ from typing import Generic, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from immich_pipeline.media.forking import worker_context
+from immich_pipeline.media.looks import PictureLook, failed_look, look_file
 from immich_pipeline.media.measure import FileMeasurement, FileTask, MeasureOptions, failed_measurement, measure_file
 from immich_pipeline.media.metadata import PhotoMetadata
 from immich_pipeline.media.reasons import ErrorKind
@@ -142,6 +143,10 @@ class MeasurePool:
         return self._run(
             _Plan(thumbnail_file, (self.options,), _no_thumbnail, lambda result, _kind, _sentence: result), tasks
         )
+
+    def looks(self, tasks: Iterable[FileTask]) -> Iterator[list[PictureLook]]:
+        """Looks at pictures; like `measure`. A `LookTask` says what else is wanted of its picture."""
+        return self._run(_Plan(look_file, (self.options,), failed_look, lambda result, _kind, _sentence: result), tasks)
 
     def _run(self, plan: _Plan[Result], tasks: Iterable[FileTask]) -> Iterator[list[Result]]:
         fresh = iter(tasks)

@@ -64,22 +64,38 @@ def thumbnail_file(task: FileTask, options: MeasureOptions) -> Thumbnail:
 
 
 def _thumbnail(fh: BinaryIO, task: FileTask, options: MeasureOptions) -> bytes:
-    detected = detect(fh.read(HEAD_BYTES), task.extension, format_table(options.formats_extra))
-    if detected.format is None:
-        raise undetected(detected)
-    turn = None
-    if detected.format.kind == "raw":
-        image, turn = _largest_embedded(fh, options)
-    elif detected.format.kind == "image":
-        image = open_picture(fh, decoder_of(detected.format), options.worker_memory_mb)
-    else:
-        raise MediaError("unsupported", "no thumbnail: this is not a picture")
+    image, turn = open_for_viewing(fh, task.extension, options)
     load_scaled(image, "RGB", 2 * THUMBNAIL_PIXELS)
-    small = _on_white(image)
+    small = on_white(image)
     small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     jpeg = io.BytesIO()
     upright(small, turn or orientation_of(image)).save(jpeg, "JPEG", quality=_QUALITY)
     return jpeg.getvalue()
+
+
+def open_for_viewing(fh: BinaryIO, extension: str, options: MeasureOptions) -> tuple[Image.Image, int | None]:
+    """Open what a person would see of a file, reading headers only: the picture, or the largest one embedded in a RAW.
+
+    Args:
+        fh: an open binary file, at its beginning.
+        extension: of its name, lower case.
+        options: its memory limit and format table.
+
+    Returns:
+        The picture, not decoded yet, and for a RAW how to turn it (EXIF orientation; None: the picture's own).
+
+    Raises:
+        MediaError: there is no picture, or it must not be decoded.
+        OSError: the file could not be read.
+    """
+    detected = detect(fh.read(HEAD_BYTES), extension, format_table(options.formats_extra))
+    if detected.format is None:
+        raise undetected(detected)
+    if detected.format.kind == "raw":
+        return _largest_embedded(fh, options)
+    if detected.format.kind == "image":
+        return open_picture(fh, decoder_of(detected.format), options.worker_memory_mb), None
+    raise MediaError("unsupported", "no thumbnail: this is not a picture")
 
 
 def _largest_embedded(fh: BinaryIO, options: MeasureOptions) -> tuple[Image.Image, int]:
@@ -92,7 +108,7 @@ def _largest_embedded(fh: BinaryIO, options: MeasureOptions) -> tuple[Image.Imag
     return image, preview_orientation(image, raw, None)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
     """The picture in RGB; what is transparent becomes white, as on the report's page."""
     if image.mode in _TRANSPARENT_MODES or "transparency" in image.info:
         colours = image.convert("RGBA")

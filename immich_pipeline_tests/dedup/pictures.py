@@ -6,6 +6,8 @@ from typing import Any
 import polars as pl
 
 from immich_pipeline.dedup import FACTS_SCHEMA, DuplicateGroups, duplicate_groups, exact_pairs, near_candidates, verify
+from immich_pipeline.dedup.looks import pairs_to_look_at
+from immich_pipeline.dedup.schema import LOOK_SCHEMA
 
 NOON = datetime(2023, 6, 1, 12, 0, 0)
 BASE = 0x0F0F_0F0F_0F0F_0F0F
@@ -42,8 +44,18 @@ def captures_of(*groups: tuple[str, ...]) -> pl.DataFrame:
 
 
 def verified_of(*rows: dict[str, Any], captures: pl.DataFrame | None = None, radius: int = 8) -> pl.DataFrame:
+    """The judged pairs, all pictures looked at and found alike."""
     facts = facts_of(*rows)
-    return verify(pl.concat([exact_pairs(facts), near_candidates(facts, radius)]), facts, captures)
+    candidates = pl.concat([exact_pairs(facts), near_candidates(facts, radius)])
+    return verify(candidates, facts, captures, looks=alike(candidates, facts))
+
+
+def alike(candidates: pl.DataFrame, facts: pl.DataFrame, **seen: Any) -> pl.DataFrame:
+    """What a look at the pictures of these pairs sees: no difference, unless said otherwise."""
+    pairs = pairs_to_look_at(candidates, facts).select("left_content", "right_content")
+    values = {"correlation": 1.0, "colour": 0.0, "same_pixels": False, "problem": None} | seen
+    looks = pairs.with_columns(**{name: pl.lit(value) for name, value in values.items()})
+    return looks.select([pl.col(name).cast(dtype) for name, dtype in LOOK_SCHEMA.items()])
 
 
 def groups_of(*rows: dict[str, Any], captures: pl.DataFrame | None = None, radius: int = 8) -> DuplicateGroups:

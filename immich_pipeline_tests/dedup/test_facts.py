@@ -13,7 +13,7 @@ def test_what_is_known_is_joined_and_the_rest_is_null() -> None:
     )
     hashes = whole.select("asset_id", "sha256", error=pl.lit("x")).head(1)
     camera = ["taken_at", "taken_at_local", "subsec", "make", "model", "serial", "lens", "latitude", "longitude"]
-    metadata = whole.select("asset_id", *camera, error=pl.lit("y"))
+    metadata = whole.select("asset_id", *camera, "exposure_bias", error=pl.lit("y"))
     perceptual = whole.select("asset_id", "phash", "phash256", "usable", "width", "height", error=pl.lit("z"))
     facts = asset_facts(assets, hashes, metadata, perceptual)
     assert dict(facts.schema) == FACTS_SCHEMA

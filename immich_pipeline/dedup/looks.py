@@ -1,0 +1,146 @@
+"""The second look: which pairs the hashes cannot settle, and two pictures beside each other."""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from immich_pipeline.dedup.classes import ClassTable
+from immich_pipeline.dedup.schema import LOOK_SCHEMA
+from immich_pipeline.dedup.units import in_order
+from immich_pipeline.dedup.verify import unsettled
+from immich_pipeline.media.looks import COLOUR_BYTES, GRAY_BYTES, GRAY_SIDE, PictureLook
+
+PAIR_SCHEMA: dict[str, pl.DataType] = {
+    "left_id": pl.String(),
+    "right_id": pl.String(),
+    "left_content": LOOK_SCHEMA["left_content"],
+    "right_content": LOOK_SCHEMA["right_content"],
+    "whole": pl.Boolean(),
+}
+"""A pair to look at: two assets, in the order of what a look stays true of. ``whole``: their pixels may be the same, so the originals
+are worth decoding in full."""
+
+_RADIUS, _COARSE_RADIUS = 4, 3
+
+
+def pairs_to_look_at(
+    candidates: pl.DataFrame,
+    facts: pl.DataFrame,
+    captures: pl.DataFrame | None = None,
+    classes: ClassTable | None = None,
+    known: pl.DataFrame | None = None,
+    *,
+    dismissed: pl.DataFrame | None = None,
+    people: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The pairs that hashes and metadata leave to be looked at: they are ``reencoded``, or better, if their pictures agree.
+
+    Args:
+        candidates: As for :func:`verify`, like all but the next but one.
+        facts: ``FACTS_SCHEMA``.
+        captures: Capture groups; none by default.
+        classes: The class table; the package's own by default.
+        known: ``LOOK_SCHEMA``: what was seen before is not looked at again.
+        dismissed: Pairs of contents that a person told apart.
+        people: Who is on each picture.
+
+    Returns:
+        ``PAIR_SCHEMA``, one row per two contents, sorted by left_content, right_content.
+
+    Raises:
+        ValueError: As :func:`verify`.
+    """
+    parts = unsettled(candidates, facts, captures, classes, dismissed=dismissed, people=people)
+    pairs = pl.concat([pl.DataFrame(schema=PAIR_SCHEMA), *(_as_pairs(part) for part in parts)])
+    pairs = pairs.sort("left_content", "right_content", "left_id", "right_id")
+    pairs = pairs.unique(["left_content", "right_content"], keep="first", maintain_order=True)
+    if known is None:
+        return pairs
+    return pairs.join(known, on=["left_content", "right_content"], how="anti", maintain_order="left")
+
+
+def _as_pairs(part: pl.DataFrame) -> pl.DataFrame:
+    swapped = pl.col("key") > pl.col("key_right")
+    return part.select(
+        pl.when(swapped).then("right_id").otherwise("left_id").alias("left_id"),
+        pl.when(swapped).then("left_id").otherwise("right_id").alias("right_id"),
+        *in_order("key", "key_right"),
+        whole=pl.col("may_be_same"),
+    )
+
+
+def compare_looks(left: PictureLook, right: PictureLook) -> tuple[float, float]:
+    """How far the fine detail and the colours of two pictures agree.
+
+    The detail is what a picture has beyond its surroundings: each gray value less the mean of the square round it (9 x 9
+    of 256 x 256). A copy whose short side has fewer than 256 pixels has no such detail any more, so beside it both
+    are looked at in half the resolution (7 x 7 of 128 x 128). Measured on 31 photos: copies of 1600 to 160 pixels and
+    JPEG of quality 30 to 95 correlate by 0.8 or more.
+
+    Args:
+        left: One picture; without a problem.
+        right: The other.
+
+    Returns:
+        The correlation of the detail (-1 to 1; 1 for two pictures without any, 0 if one alone has none), and the mean
+        absolute difference of the colours (0 to 255). Equal looks give exactly (1.0, 0.0); the order does not matter.
+
+    Raises:
+        ValueError: one of the two has a problem instead of a picture.
+    """
+    coarse = is_coarse(left) or is_coarse(right)
+    return correlation(detail(left, coarse=coarse), detail(right, coarse=coarse)), colour_difference(left, right)
+
+
+def is_coarse(look: PictureLook) -> bool:
+    """Whether a picture has fewer pixels than it is looked at by."""
+    return min(look.width or GRAY_SIDE, look.height or GRAY_SIDE) < GRAY_SIDE
+
+
+def detail(look: PictureLook, *, coarse: bool) -> npt.NDArray[np.float64]:
+    """The fine detail of a picture, flat; whole numbers, so that the order of additions does not matter.
+
+    Args:
+        look: The picture.
+        coarse: In half the resolution.
+
+    Raises:
+        ValueError: it has a problem instead of a picture.
+    """
+    if len(look.gray) != GRAY_BYTES:
+        raise ValueError("this picture could not be looked at")
+    gray = np.frombuffer(look.gray, dtype=np.uint8).reshape(GRAY_SIDE, GRAY_SIDE).astype(np.int64)
+    if coarse:
+        gray = gray.reshape(GRAY_SIDE // 2, 2, GRAY_SIDE // 2, 2).sum(axis=(1, 3))
+    radius = _COARSE_RADIUS if coarse else _RADIUS
+    return (gray * (2 * radius + 1) ** 2 - _box_sums(gray, radius)).ravel().astype(np.float64)
+
+
+def correlation(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> float:
+    """Normalised correlation of two details, -1 to 1."""
+    of_left, of_right = float(left @ left), float(right @ right)
+    if not of_left or not of_right:
+        return float(of_left == of_right)
+    return float(np.clip((left @ right) / np.sqrt(of_left * of_right), -1, 1))
+
+
+def colour_difference(left: PictureLook, right: PictureLook) -> float:
+    """Mean absolute difference of the colours of two pictures, 0 to 255.
+
+    Raises:
+        ValueError: one of the two has a problem instead of a picture.
+    """
+    if not len(left.rgb) == len(right.rgb) == COLOUR_BYTES:
+        raise ValueError("this picture could not be looked at")
+    one, other = (np.frombuffer(look.rgb, dtype=np.uint8).astype(np.int64) for look in (left, right))
+    return float(np.abs(one - other).mean())
+
+
+def _box_sums(values: npt.NDArray[np.int64], radius: int) -> npt.NDArray[np.int64]:
+    """The sum over the square round each value; beyond the edge the picture is mirrored."""
+    width = 2 * radius + 1
+    sums = np.pad(np.pad(values, radius, mode="reflect").cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    boxes: npt.NDArray[np.int64] = (
+        sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]
+    )
+    return boxes
