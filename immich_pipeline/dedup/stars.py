@@ -17,10 +17,11 @@ EDGE_SCHEMA: dict[str, pl.DataType] = {
     "pair": pl.UInt32(),
 }
 """One row per unit and unit it resembles, each pair in both directions. Units are numbered from the best (0) to the
-worst; strength 0 is the strongest class; pair is the caller's number of the pair."""
+worst; strength 0 is the strongest class; pair is the caller's number of the pair. A distance that is not known is null."""
 
 NEAREST = ("strength", "distance256", "distance")
-"""The order in which a unit and those it resembles stand to each other, nearest first; ties go to the better unit."""
+"""The order in which a unit and those it resembles stand to each other, nearest first, what is not known last; ties go to the
+better unit."""
 
 
 def stars(edges: pl.DataFrame, conflicts: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
@@ -77,5 +78,5 @@ def _without(edges: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
 def _join_nearest(edges: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
     """Each unit that leads nothing with the nearest leader it resembles."""
     followers = edges.join(leaders, on="unit", how="anti").join(leaders, left_on="other", right_on="unit", how="semi")
-    nearest = followers.sort("unit", *NEAREST, "other")
+    nearest = followers.sort("unit", *NEAREST, "other", nulls_last=True)
     return nearest.unique("unit", keep="first", maintain_order=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from immich_pipeline.dedup import GROUP_SCHEMA, MEMBER_SCHEMA, duplicate_groups
+from immich_pipeline.dedup import GROUP_SCHEMA, MEMBER_SCHEMA, VERIFIED_SCHEMA, DuplicateGroups, duplicate_groups
 from immich_pipeline_tests.dedup.pictures import (
     NOON,
     captures_of,
@@ -146,6 +146,75 @@ def test_a_near_pair_of_equal_files_adds_nothing_to_their_being_equal() -> None:
     assert named(duplicate_groups(pl.concat([verified, near]), facts_of(*rows))) == [("exact", ["a", "b"])]
 
 
+def dismissed_of(*pairs: tuple[dict[str, Any], dict[str, Any]]) -> pl.DataFrame:
+    contents = [sorted((one["content"], other["content"])) for one, other in pairs]
+    return pl.DataFrame(contents, schema={"left_content": pl.Binary, "right_content": pl.Binary}, orient="row")
+
+
+def test_what_a_person_told_apart_is_not_together_through_the_representative() -> None:
+    best, near, far = picture("best", size=9999), picture("near", bits=2), picture("far", bits=4)
+    rows = [best, near, far, far | {"asset_id": "far copy", "path": "far copy.jpg"}]
+    verified, facts = verified_of(*rows), facts_of(*rows)
+    assert named(duplicate_groups(verified, facts)) == [("reencoded", ["best", "far", "far copy", "near"])]
+    found = duplicate_groups(verified, facts, dismissed=dismissed_of((near, far)))
+    assert named(found) == [("reencoded", ["best", "near"]), ("exact", ["far", "far copy"])]
+
+
+def test_what_a_person_told_apart_from_the_representative_finds_others() -> None:
+    best, near, far = picture("best", size=9999), picture("near", bits=2, size=2000), picture("far", bits=4)
+    rows = [best, near, far]
+    found = duplicate_groups(verified_of(*rows), facts_of(*rows), dismissed=dismissed_of((best, far)))
+    assert named(found) == [("reencoded", ["best", "near"])], "near is with its best, so far is alone"
+    found = duplicate_groups(
+        verified_of(*rows), facts_of(*rows), dismissed=dismissed_of((best, far), (near, best), (best, picture("gone")))
+    )
+    assert named(found) == [("reencoded", ["near", "far"])]
+    nobody = dismissed_of((best, far), (near, best), (near, far))
+    assert named(duplicate_groups(verified_of(*rows), facts_of(*rows), dismissed=nobody)) == []
+
+
+def test_frames_of_a_bracket_alike_a_copy_without_metadata_are_not_put_together() -> None:
+    rows = [
+        picture("copy", size=9999),
+        picture("dark", bits=2, exposure_bias=-1.0),
+        picture("light", bits=4, exposure_bias=1.0),
+    ]
+    assert named(groups_of(*rows)) == [("reencoded", ["copy", "dark"])]
+
+
+def pair_row(names: str, kind: str, strength: str, distance: int | None, distance256: int | None = 1) -> Any:
+    known = {"owner": "me", "left_id": names[0], "right_id": names[1], "kind": kind, "distance": distance}
+    judged = {"class": strength, "distance256": distance256, "confidence": 1.0, "reason": kind}
+    return dict.fromkeys(VERIFIED_SCHEMA) | known | judged
+
+
+def grouped(names: str, *pairs: Any) -> DuplicateGroups:
+    rows = [picture(name, size=9000 - ord(name)) for name in names]
+    return duplicate_groups(pl.DataFrame(pairs, schema=VERIFIED_SCHEMA), facts_of(*rows))
+
+
+def test_pairs_of_immichs_own_groups_make_groups_too() -> None:
+    found = grouped("abc", pair_row("ab", "immich", "edited", 13), pair_row("ac", "near", "reencoded", 4))
+    assert named(found) == [("edited", ["a", "b", "c"])]
+    assert found.groups["diameter"].to_list() == [17]
+    both = grouped("ab", pair_row("ab", "immich", "edited", 13), pair_row("ab", "near", "reencoded", 4))
+    assert both.members.filter(~pl.col("is_representative"))["reason"].to_list() == ["near"], "the nearer word counts"
+
+
+def test_an_unknown_distance_counts_as_the_largest_unless_the_pixels_are_the_same() -> None:
+    found = grouped("abc", pair_row("ab", "immich", "edited", None, None), pair_row("ac", "near", "reencoded", 4))
+    assert found.groups["diameter"].to_list() == [64]
+    assert found.members["asset_id"].to_list() == ["a", "c", "b"], "what is not known comes last"
+    assert found.members["distance"].to_list() == [0, 4, None]
+    found = grouped("abc", pair_row("ab", "immich", "same_pixels", None), pair_row("ac", "near", "reencoded", 4))
+    assert found.groups["diameter"].to_list() == [4]
+
+
+def test_an_unknown_distance_is_never_the_nearest() -> None:
+    known, unknown = pair_row("bc", "near", "edited", 9, 20), pair_row("ac", "immich", "edited", None, None)
+    assert named(grouped("abc", known, unknown)) == [("edited", ["b", "c"])]
+
+
 def test_owners_are_never_mixed() -> None:
     rows = [picture("a", **SAME), picture("b", **SAME), picture("c", **SAME, owner="you"), picture("d", owner="you")]
     found = groups_of(*rows)
@@ -192,21 +261,37 @@ def as_rows(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(pictures, max_size=12), st.randoms(use_true_random=False))
-def test_what_holds_of_every_library(drawn: list[dict[str, Any]], random: Any) -> None:
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(pictures, max_size=12),
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=5),
+    st.integers(0, 12),
+    st.randoms(use_true_random=False),
+)
+def test_what_holds_of_every_library(
+    drawn: list[dict[str, Any]], apart: list[tuple[int, int]], radius: int, random: Any
+) -> None:
     rows = as_rows(drawn)
     by_capture = [tuple(f"{n:02}" for n, own in enumerate(drawn) if own["capture"] == key) for key in (0, 1)]
     captures = captures_of(*by_capture)
-    verified, facts = verified_of(*rows, captures=captures), facts_of(*rows)
-    found = duplicate_groups(verified, facts, captures)
+    verified, facts = verified_of(*rows, captures=captures, radius=radius), facts_of(*rows)
+    told = [tuple(sorted((bytes([one]) * 32, bytes([other]) * 32))) for one, other in apart if one != other]
+    dismissed = pl.DataFrame(told, schema={"left_content": pl.Binary, "right_content": pl.Binary}, orient="row")
+    found = duplicate_groups(verified, facts, captures, dismissed=dismissed)
     check_groups(found.groups, found.members, verified, facts, by_capture)
+    check_apart(found.members, facts, told)
     random.shuffle(rows)
     order = list(range(verified.height))
     random.shuffle(order)
-    again = duplicate_groups(verified[order], facts_of(*rows), captures.reverse())
+    again = duplicate_groups(verified[order], facts_of(*rows), captures.reverse(), dismissed=dismissed.reverse())
     assert again.groups.equals(found.groups)
     assert again.members.equals(found.members)
+
+
+def check_apart(members: pl.DataFrame, facts: pl.DataFrame, told: list[Any]) -> None:
+    contents = members.join(facts, on="asset_id").group_by("group_id").agg("content")["content"].to_list()
+    for one, other in told:
+        assert not any(one in inside and other in inside for inside in contents), "told apart, and yet in one group"
 
 
 def check_groups(
