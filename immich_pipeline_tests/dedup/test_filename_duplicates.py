@@ -1,0 +1,51 @@
+"""Real file names of copies, and which of them is kept: the duplicates of grouping's table of cases."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import immich_pipeline_tests.grouping as grouping_tests
+from immich_pipeline.policies import DuplicateSettings
+from immich_pipeline_tests.dedup.decisions import NOON, Row, asset, dated, decision
+
+_FILE = Path(grouping_tests.__file__).with_name("filename-cases.json")
+CASES = [
+    (case, group)
+    for case in json.loads(_FILE.read_text(encoding="utf-8"))
+    for group in case["expected"]
+    if group["kind"].startswith("duplicate")
+]
+CLASSES = {"duplicate_exact": "exact", "duplicate_resized": "reencoded"}
+
+
+def file_of(case: dict[str, Any], group: dict[str, Any], name: str) -> Row:
+    meta = case["meta"].get(name, {})
+    *_, plain = name.rpartition("/")
+    extension = plain.rpartition(".")[2].lower()
+    known = {
+        "width": meta.get("w", 4000),
+        "height": meta.get("h", 3000),
+        "make": meta.get("make"),
+        "model": meta.get("model"),
+    }
+    known |= {"content": meta["sha"].encode().ljust(32, b"-")} if "sha" in meta else {}
+    known |= dated(NOON) if meta.get("t_ms") is not None else {}
+    external = meta.get("library", "upload") != "upload"
+    return asset(name, path=name, name=plain, extension=extension, format=None, library_id=meta["library"] if external else None,
+                 **known, **{"class": CLASSES[group["kind"]]})  # fmt: skip
+
+
+def test_there_are_eight_cases() -> None:
+    assert len(CASES) == 8
+
+
+@pytest.mark.parametrize(("case", "group"), CASES, ids=[str(case["id"]) for case, _ in CASES])
+def test_the_documented_one_is_kept(case: dict[str, Any], group: dict[str, Any]) -> None:
+    libraries = {meta.get("library") for meta in case["meta"].values()}
+    settings = DuplicateSettings(prefer_library="external" if len(libraries) > 1 else None)
+    rows = [file_of(case, group, name) for name in group["members"]]
+    for order in (rows, rows[::-1]):
+        found = decision(*order, settings=settings)
+        assert (found["keeper_id"], found["verdict"]) == (group["primary"], "certain")
