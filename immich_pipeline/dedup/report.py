@@ -1,152 +1,161 @@
-"""The duplicate groups for a person (one HTML page) and for a program (JSON).
+"""The duplicates for a person: one HTML page to look at them, and to say what is right.
 
-The page needs nothing but itself: no script, no address, thumbnails inside. Names in a library are hostile input:
-everything is escaped, and a content security policy forbids whatever would slip through.
+The page needs nothing but itself: its script and its thumbnails are inside, and it fetches nothing. Names in a library are hostile
+input: they are data, shown as text, and a content security policy forbids whatever would slip through. The page stays quick with tens
+of thousands of sets because it takes apart only what it shows: each set is one line of JSON, each picture one line, and the browser
+keeps both as plain text until they are wanted.
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from immich_pipeline.dedup.classes import ClassTable, PairClass, default_classes
-from immich_pipeline.dedup.facts import as_facts
-from immich_pipeline.dedup.wording import camera_text, date_text, place_text, readable_bytes, size_text, visible
+from immich_pipeline.dedup.conflict_kinds import conflict_kinds
+from immich_pipeline.dedup.decision_rules import decision_rules
+from immich_pipeline.dedup.plain_json import shown_json
+from immich_pipeline.dedup.wording import readable_bytes, visible, words
 
-SCHEMA_VERSION = 1
-MEMBERS_SHOWN = 24
-"""A group may hold thousands of copies; the page names this many and counts the rest."""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One line of a member: what it is, its value, and whether the members of the group disagree on it."""
-
-    label: str
-    value: str
-    differs: bool
-
-
-@dataclass(frozen=True)
-class Member:
-    """One picture of a group as the page shows it."""
-
-    name: str
-    folder: str
-    is_representative: bool
-    reason: str
-    thumbnail: str | None
-    facts: tuple[Fact, ...]
-
-
-@dataclass(frozen=True)
-class Group:
-    """One group as the page shows it."""
-
-    number: int
-    name: str
-    title: str
-    owner: str
-    count: int
-    saving: str
-    members: tuple[Member, ...]
-    hidden: int
+SETS_ON_PAGE = 20_000
+"""More sets than this are in the JSON and in the CSV only; the page says so."""
+PICTURE_BYTES = 12_000_000
+"""All thumbnails of the page together, as they stand in it."""
 
 
 def render_html(
-    groups: pl.DataFrame,
-    members: pl.DataFrame,
-    assets: pl.DataFrame,
+    document: Mapping[str, Any],
     thumbnails: Mapping[str, bytes],
     *,
-    limit: int,
     generated_at: datetime,
-    library: str,
-    classes: ClassTable | None = None,
+    limit: int = SETS_ON_PAGE,
+    picture_bytes: int = PICTURE_BYTES,
 ) -> str:
-    """One self-contained HTML page, the groups that free most space first.
+    """One self-contained HTML page.
 
     Args:
-        groups: ``GROUP_SCHEMA``.
-        members: ``MEMBER_SCHEMA``.
-        assets: ``FACTS_SCHEMA``.
-        thumbnails: JPEG, PNG, WebP or GIF bytes by asset id; anything else, or none, is shown as "no preview".
-        limit: How many groups to show; the page says how many there are.
-        generated_at: When the groups were made.
-        library: What the reader knows the library by.
-        classes: Titles and explanations; the package's own by default.
+        document: What ``dedup.document.duplicate_document`` returns.
+        thumbnails: JPEG, PNG, WebP or GIF bytes by asset id, the most wanted first; anything else, or none, is shown as "no preview".
+        generated_at: When the decisions were made.
+        limit: How many sets to show; the page says how many there are.
+        picture_bytes: How much the thumbnails may take; those that come after are left out.
     """
-    table = classes or default_classes()
-    shown = _by_saving(groups).head(limit)
-    rows = _member_rows(shown, members, assets)
-    style = files(__package__).joinpath("templates/duplicates.css").read_text(encoding="utf-8")
-    present = {row["class"] for members_shown in rows.values() for row in members_shown} | set(shown["class"])
+    shown = document["sets"][:limit]
+    pictures, places = _pictures(thumbnails, picture_bytes)
+    style, script = _ours("duplicates.css"), _ours("duplicates.js")
+    totals = document["totals"]
     return _template().render(
-        library=visible(library),
+        library=visible(document["library"]),
         generated_at=generated_at.strftime("%Y-%m-%d %H:%M %Z").strip(),
-        style=Markup(style),  # noqa: S704 -- our own file, and the policy allows exactly this text
-        style_hash=b64encode(sha256(style.encode()).digest()).decode(),
-        total=groups.height,
-        files=int(groups["members"].sum()),
-        saving=readable_bytes(int(groups["reclaimable_bytes"].sum())),
-        classes=[entry for entry in table.classes if entry.name in present],
-        groups=[
-            _group(number, group, rows.get(group["group_id"], []), thumbnails, {c.name: c for c in table.classes})
-            for number, group in enumerate(shown.iter_rows(named=True), start=1)
-        ],
+        # Our own files; the policy allows exactly these texts.
+        style=Markup(style),  # noqa: S704
+        style_hash=_hash(style),
+        script=Markup(script),  # noqa: S704
+        script_hash=_hash(script),
+        totals=totals,
+        freed=readable_bytes(totals["reclaimable_bytes"]),
+        shown=len(shown),
+        # shown_json writes nothing that could end the element it stands in.
+        index=Markup(shown_json(_index(document, shown))),  # noqa: S704
+        sets=Markup("\n".join(shown_json(_line(part, places)) for part in shown)),  # noqa: S704
+        pictures=Markup("\n".join(pictures)),  # noqa: S704
     )
 
 
-def report_json(
-    groups: pl.DataFrame, members: pl.DataFrame, assets: pl.DataFrame, classes: ClassTable | None = None
-) -> dict[str, Any]:
-    """The same groups for programs; only what ``json.dumps`` takes, and the same for the same input.
-
-    Args:
-        groups: ``GROUP_SCHEMA``.
-        members: ``MEMBER_SCHEMA``.
-        assets: ``FACTS_SCHEMA``.
-        classes: Explanations of the classes; the package's own by default.
-
-    Returns:
-        ``schema_version`` (1), ``totals`` (groups, files, bytes, reclaimable_bytes), ``classes`` (name, title,
-        explanation, confidence) and ``groups``, those that free most space first, each with its ``members``, the
-        representative first. Positions are told as ``has_position`` only.
-    """
-    table = classes or default_classes()
-    ordered = _by_saving(groups)
-    rows = _member_rows(ordered, members, assets)
-    listed = [
-        {**group, "members": [_json_member(row) for row in rows.get(group["group_id"], [])]}
-        for group in ordered.drop("members").iter_rows(named=True)
-    ]
+def _index(document: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the page sorts, filters and searches by, column by column; the only thing that it takes apart at once."""
+    present = {part["class"] for part in shown}
     return {
-        "schema_version": SCHEMA_VERSION,
-        "totals": {
-            "groups": groups.height,
-            "files": int(groups["members"].sum()),
-            "bytes": int(groups["bytes"].sum()),
-            "reclaimable_bytes": int(groups["reclaimable_bytes"].sum()),
+        "plan": document["plan"],
+        "words": _words(),
+        "classes": [entry for entry in document["classes"] if entry["name"] in present],
+        "columns": {
+            "id": [part["id"] for part in shown],
+            "class": [part["class"] for part in shown],
+            "verdict": [part["verdict"] for part in shown],
+            "conflicts": [part["conflicts"] for part in shown],
+            "saving": [part["reclaimable_bytes"] for part in shown],
+            "confidence": [part["confidence"] for part in shown],
+            "diameter": [part["diameter"] for part in shown],
+            "loses": [len(part["immich"]["loses"]) for part in shown],
+            "newest": [max(map(_when, part["files"])) for part in shown],
+            "text": [_searched(part) for part in shown],
         },
-        "classes": [
-            {"name": c.name, "title": c.title, "explanation": c.explanation, "confidence": c.confidence}
-            for c in table.classes
-        ],
-        "groups": listed,
     }
 
 
-def _by_saving(groups: pl.DataFrame) -> pl.DataFrame:
-    return groups.sort(pl.col("reclaimable_bytes").neg(), "group_id")
+def _words() -> dict[str, dict[str, str]]:
+    kinds = conflict_kinds()
+    return words() | {
+        "steps": decision_rules().steps | words()["steps"],
+        "conflicts": {name: kind.title for name, kind in kinds.items()},
+        "explanations": {name: kind.explanation for name, kind in kinds.items()},
+    }
 
 
+def _when(file: Mapping[str, Any]) -> str:
+    return file["taken_at_local"] or file["taken_at"] or ""
+
+
+def _searched(part: Mapping[str, Any]) -> str:
+    names = (f"{file['folder']}/{file['name']}" if file["folder"] else file["name"] or "" for file in part["files"])
+    return " ".join(names).lower()
+
+
+def _line(part: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
+    """A set as the page has it: what is not known, not so, or empty is left out."""
+    told = [
+        {name: value for name, value in file.items() if value is not None and value is not False and value != []}
+        | ({"picture": places[file["asset_id"]]} if file["asset_id"] in places else {})
+        for file in part["files"]
+    ]
+    return {**{name: part[name] for name in _OF_SET}, "files": told}
+
+
+_OF_SET = (
+    "id", "owner", "class", "confidence", "diameter", "verdict", "decided_by", "becomes", "conflicts", "reclaimable_bytes",
+    "keeper", "immich", "steps",
+)  # fmt: skip
+
+
+def _pictures(thumbnails: Mapping[str, bytes], most: int) -> tuple[list[str], dict[str, int]]:
+    """The pictures as data URIs, and which asset's stands where."""
+    lines: list[str] = []
+    places: dict[str, int] = {}
+    for asset_id, thumbnail in thumbnails.items():
+        kind = _kind(thumbnail)
+        line = f"data:image/{kind};base64,{b64encode(thumbnail).decode()}"
+        if kind is None or len(line) > most:
+            continue
+        most -= len(line)
+        places[asset_id] = len(lines)
+        lines.append(line)
+    return lines, places
+
+
+_SIGNATURES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF8": "gif"}
+
+
+def _kind(thumbnail: bytes) -> str | None:
+    if thumbnail[:4] == b"RIFF" and thumbnail[8:12] == b"WEBP":
+        return "webp"
+    return next((kind for signature, kind in _SIGNATURES.items() if thumbnail.startswith(signature)), None)
+
+
+def _ours(name: str) -> str:
+    return files(__package__).joinpath(f"templates/{name}").read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return b64encode(sha256(text.encode()).digest()).decode()
+
+
+@cache
 def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("immich_pipeline.dedup"),
@@ -156,90 +165,3 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     return environment.get_template("duplicates.html.j2")
-
-
-def _member_rows(groups: pl.DataFrame, members: pl.DataFrame, assets: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """The members of these groups with their facts, representative first, by group id."""
-    wanted = members.join(groups.select("group_id"), on="group_id", how="semi")
-    # The member's asset is gone when the library changed since: its row stays, its facts are empty.
-    rows = wanted.join(as_facts(assets), on="asset_id", how="left").sort(
-        "group_id", pl.col("is_representative").not_(), "distance", "asset_id"
-    )
-    by_group: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.iter_rows(named=True):
-        by_group.setdefault(row["group_id"], []).append(row)
-    return by_group
-
-
-def _group(
-    number: int,
-    group: Mapping[str, Any],
-    rows: list[dict[str, Any]],
-    thumbnails: Mapping[str, bytes],
-    classes: Mapping[str, PairClass],
-) -> Group:
-    values = [_fact_values(row) for row in rows]
-    differing = {label for label in _LABELS if len({value[label] for value in values}) > 1}
-    shown = [
-        Member(
-            name=visible(row["name"] or "a file that is gone"),
-            folder=visible((row["path"] or "").rpartition("/")[0]),
-            is_representative=row["is_representative"],
-            reason=row["reason"],
-            thumbnail=_data_uri(thumbnails.get(row["asset_id"], b"")),
-            facts=tuple(Fact(label, value[label], label in differing) for label in _LABELS),
-        )
-        for row, value in zip(rows[:MEMBERS_SHOWN], values, strict=False)
-    ]
-    return Group(
-        number=number,
-        name=group["class"],
-        title=classes[group["class"]].title,
-        owner=visible(group["owner"]),
-        count=group["members"],
-        saving=readable_bytes(group["reclaimable_bytes"]),
-        members=tuple(shown),
-        hidden=len(rows) - len(shown),
-    )
-
-
-_LABELS = ("Size", "Picture", "Format", "Taken", "Camera", "GPS position")
-
-
-def _fact_values(row: Mapping[str, Any]) -> dict[str, str]:
-    values = (
-        readable_bytes(row["size"]),
-        size_text(row["width"], row["height"]),
-        (row["extension"] or "unknown").upper(),
-        date_text(row),
-        camera_text(row["make"], row["model"]),
-        place_text(row["latitude"], row["longitude"]),
-    )
-    return dict(zip(_LABELS, map(visible, values), strict=True))
-
-
-_SIGNATURES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF8": "gif"}
-
-
-def _data_uri(thumbnail: bytes) -> str | None:
-    kinds = [kind for signature, kind in _SIGNATURES.items() if thumbnail.startswith(signature)]
-    if thumbnail[:4] == b"RIFF" and thumbnail[8:12] == b"WEBP":
-        kinds = ["webp"]
-    return f"data:image/{kinds[0]};base64,{b64encode(thumbnail).decode()}" if kinds else None
-
-
-_JSON_MEMBER = (
-    "asset_id", "is_representative", "class", "distance", "distance256", "reason",
-    "path", "size", "kind", "width", "height", "make", "model",
-)  # fmt: skip
-
-
-def _json_member(row: Mapping[str, Any]) -> dict[str, Any]:
-    instant, local, digest = row["taken_at"], row["taken_at_local"], row["sha256"]
-    return {
-        **{key: row[key] for key in _JSON_MEMBER},
-        "taken_at": instant and instant.isoformat(),
-        "taken_at_local": local and local.isoformat(),
-        "has_position": row["latitude"] is not None and row["longitude"] is not None,
-        "sha256": digest and digest.hex(),
-    }

@@ -1,27 +1,32 @@
-"""The duplicate report on disk: read the groups, picture them, write HTML and JSON."""
+"""The duplicate report on disk: read what was decided, picture it, write HTML, JSON and CSV."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from immich_pipeline.config import Settings
-from immich_pipeline.dedup.facts import asset_facts
-from immich_pipeline.dedup.report import render_html, report_json
+from immich_pipeline.dedup.document import document_text, duplicate_document
+from immich_pipeline.dedup.report import SETS_ON_PAGE, render_html
+from immich_pipeline.dedup.table_csv import duplicate_csv
+from immich_pipeline.dedup.undecided import sets_of_groups, undecided
 from immich_pipeline.media.measure import FileTask, MeasureOptions
 from immich_pipeline.media.pool import MeasurePool
+from immich_pipeline.sources.facts import decision_facts
 from immich_pipeline.sources.immich.remote import preview_tasks
 from immich_pipeline.store import derived, state
 from immich_pipeline.store.database import Database
+from immich_pipeline.store.decisions import decisions_are_known
 from immich_pipeline.store.frames import Frames
 from immich_pipeline.store.immich import records_of
-from immich_pipeline.store.library import live_assets
 
-GROUPS_SHOWN = 200
-MEMBERS_PICTURED = 6
+SETS_PICTURED = 1000
+FILES_PICTURED = 4
+"""Thumbnails of this many files of this many sets are made; the page takes those that fit into it."""
 _SAMPLES = 8
 
 _GROUPS = "group_id, owner, class, confidence, members, bytes, reclaimable_bytes, diameter"
@@ -29,6 +34,13 @@ _FILES = """
     SELECT a.asset_id::text AS asset_id, f.source_kind, f.root, f.real_path, a.extension
     FROM library.live_asset a JOIN library.asset_file f USING (asset_id)"""
 _MEMBERS = "group_id, asset_id::text AS asset_id, is_representative, class, distance, distance256, reason"
+_DECISIONS = (
+    "set_id, owner, class, confidence, verdict, keeper_unit, keeper_id::text AS keeper_id, decided_by, conflicts, becomes, files, "
+    "reclaimable_bytes, immich_keeps::text AS immich_keeps, immich_loses, steps, policy_hash"
+)
+_DECISION_MEMBERS = "set_id, unit_id, asset_id::text AS asset_id, role, score, obstacle"
+_COUNT = {True: "SELECT count(*) FROM duplicates.decision", False: "SELECT count(*) FROM duplicates.duplicate_group"}
+_OPINIONS = "group_id, asset_id::text AS asset_id, immich_agrees, clip_distance"
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,7 @@ class ReportOutcome:
 
     html: Path
     json: Path
+    csv: Path
     groups: int
     shown: int
     unchanged: bool
@@ -44,38 +57,66 @@ class ReportOutcome:
     captions: Mapping[str, str] = field(default_factory=dict)
 
 
+class StoredPlan(NamedTuple):
+    """What was decided, as it is stored: DECISION, DECISION_MEMBER, SET and opinions."""
+
+    decisions: pl.DataFrame
+    members: pl.DataFrame
+    sets: pl.DataFrame
+    opinions: pl.DataFrame
+
+
 def write_report(database: Database, settings: Settings, inputs: str, *, now: datetime) -> ReportOutcome:
-    """Write `duplicates.html` and `duplicates.json` into the reports folder, unless they were written from these inputs already."""
-    html, document = settings.reports / "duplicates.html", settings.reports / "duplicates.json"
+    """Write `duplicates.html`, `.json` and `.csv` into the reports folder, unless they were written from these inputs already."""
+    html, json, csv = (settings.reports / f"duplicates.{ending}" for ending in ("html", "json", "csv"))
     with database.frames() as frames:
-        groups = derived.read_table(frames, derived.DUPLICATE_GROUP, _GROUPS)
-        shown = min(groups.height, GROUPS_SHOWN)
-        if state.is_current(frames, "duplicate_report", inputs) and html.is_file() and document.is_file():
-            return ReportOutcome(html, document, groups.height, shown, unchanged=True)
-        members = derived.read_table(frames, derived.DUPLICATE_MEMBER, _MEMBERS)
-        facts = all_facts(frames)
-        pictured = _pictured(groups, members)
-        files = frames.read(f"{_FILES} WHERE a.asset_id::text = ANY($1)", pictured.to_list())
-    thumbnails = thumbnails_of(database, files, settings)
+        groups = int(frames.scalar(_COUNT[decisions_are_known(frames)]))
+        shown = min(groups, SETS_ON_PAGE)
+        if state.is_current(frames, "duplicate_report", inputs) and all(path.is_file() for path in (html, json, csv)):
+            return ReportOutcome(html, json, csv, groups, shown, unchanged=True)
+        plan = read_plan(frames)
+        facts = decision_facts(frames, settings)
+        document = duplicate_document(
+            *plan[:3],
+            facts,
+            plan.opinions,
+            library=settings.library_name,
+            fingerprint=sha256(inputs.encode()).hexdigest(),
+        )
+        pictured = _pictured(document["sets"])
+        files = frames.read(f"{_FILES} WHERE a.asset_id::text = ANY($1)", pictured)
+    found = thumbnails_of(database, files, settings)
+    thumbnails = {asset_id: found[asset_id] for asset_id in pictured if asset_id in found}
     settings.reports.mkdir(mode=0o700, parents=True, exist_ok=True)
-    page = render_html(
-        groups, members, facts, thumbnails, limit=GROUPS_SHOWN, generated_at=now, library=settings.library_name
-    )
-    _write_whole(html, page)
-    _write_whole(document, json.dumps(report_json(groups, members, facts), indent=1, ensure_ascii=False) + "\n")
+    _write_whole(html, render_html(document, thumbnails, generated_at=now))
+    _write_whole(json, document_text(document))
+    _write_whole(csv, duplicate_csv(document))
     with database.frames() as frames:
         state.mark_computed(frames, "duplicate_report", inputs)
     names = dict(facts.select("asset_id", "name").iter_rows())
-    some = [asset for asset in pictured.to_list() if asset in thumbnails][:_SAMPLES]
+    some = list(thumbnails)[:_SAMPLES]
     return ReportOutcome(
         html,
-        document,
-        groups.height,
+        json,
+        csv,
+        groups,
         shown,
         unchanged=False,
         samples={asset: thumbnails[asset] for asset in some},
         captions={asset: names[asset] for asset in some},
     )
+
+
+def read_plan(frames: Frames) -> StoredPlan:
+    """What was decided; before anything was, the duplicate groups for a person to look at."""
+    opinions = derived.read_table(frames, derived.OPINION, _OPINIONS)
+    if decisions_are_known(frames):
+        decisions = derived.read_table(frames, derived.DECISION, _DECISIONS)
+        members = derived.read_table(frames, derived.DECISION_MEMBER, _DECISION_MEMBERS)
+        return StoredPlan(decisions, members, derived.sets(frames), opinions)
+    groups = derived.read_table(frames, derived.DUPLICATE_GROUP, _GROUPS)
+    of_groups = derived.read_table(frames, derived.DUPLICATE_MEMBER, _MEMBERS)
+    return StoredPlan(*undecided(groups, of_groups), sets_of_groups(groups, of_groups), opinions)
 
 
 def thumbnails_of(database: Database, files: pl.DataFrame, settings: Settings) -> dict[str, bytes]:
@@ -98,31 +139,22 @@ def thumbnails_of(database: Database, files: pl.DataFrame, settings: Settings) -
     return {thumbnail.asset_id: thumbnail.jpeg for thumbnail in made if thumbnail.jpeg is not None}
 
 
-def all_facts(frames: Frames) -> pl.DataFrame:
-    """Everything known of each live asset, in one frame (`FACTS_SCHEMA`)."""
-    return asset_facts(
-        live_assets(frames),
-        derived.file_hashes(frames),
-        derived.photo_metadata(frames),
-        derived.perceptual_hashes(frames),
-    )
+def _pictured(sets: list[dict[str, Any]]) -> list[str]:
+    """The files that the page shows with a picture, the most wanted first.
 
-
-def _pictured(groups: pl.DataFrame, members: pl.DataFrame) -> pl.Series:
-    """The members that the page shows with a picture: those of the groups with the most to save, the representative first."""
-    first = (
-        groups.sort(["reclaimable_bytes", "group_id"], descending=[True, False]).head(GROUPS_SHOWN).select("group_id")
-    )
-    ordered = first.join(members, on="group_id", maintain_order="left").sort(
-        "is_representative", descending=True, maintain_order=True
-    )
-    return ordered.group_by("group_id", maintain_order=True).head(MEMBERS_PICTURED)["asset_id"]
+    Half of them are of the sets with the most to save, half of those that a person has to look at.
+    """
+    first = sets[: SETS_PICTURED // 2]
+    doubtful = [part for part in sets if part["verdict"] == "review"][: SETS_PICTURED // 2]
+    rest = sets[SETS_PICTURED // 2 : SETS_PICTURED]
+    wanted = [file["asset_id"] for part in (*first, *doubtful, *rest) for file in part["files"][:FILES_PICTURED]]
+    return list(dict.fromkeys(wanted))[: SETS_PICTURED * FILES_PICTURED]
 
 
 def _write_whole(path: Path, text: str) -> None:
     """Write so that a reader, or an interruption, never meets half a file."""
     unfinished = path.with_suffix(path.suffix + ".new")
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.write_bytes(text.encode())
     unfinished.replace(path)
 
 

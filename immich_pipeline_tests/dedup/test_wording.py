@@ -1,9 +1,18 @@
-from datetime import UTC, datetime
-from typing import Any
+from typing import get_args
 
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from immich_pipeline.dedup.wording import camera_text, date_text, place_text, readable_bytes, size_text, visible
+from immich_pipeline.dedup.decide import VERDICTS
+from immich_pipeline.dedup.wording import (
+    readable_bytes,
+    visible,
+    visible_column,
+    words,
+)
+from immich_pipeline.policies import Alternative
 
 
 @pytest.mark.parametrize(
@@ -38,37 +47,17 @@ def test_sizes(size: int | None, text: str) -> None:
     assert readable_bytes(size) == text
 
 
-LOCAL = datetime(2023, 6, 1, 12, 0, 5)
-
-
-@pytest.mark.parametrize(
-    ("row", "text"),
-    [
-        ({}, "unknown"),
-        ({"taken_at_local": LOCAL}, "2023-06-01 12:00:05"),
-        ({"taken_at_local": LOCAL, "subsec": "070"}, "2023-06-01 12:00:05.070"),
-        ({"taken_at_local": LOCAL.replace(microsecond=500_000)}, "2023-06-01 12:00:05.5"),
-        ({"taken_at": LOCAL.replace(tzinfo=UTC)}, "2023-06-01 12:00:05 UTC"),
-    ],
+@given(
+    st.lists(
+        st.none() | st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\n\x7f\x85\u202e\ufeff")),
+        max_size=5,
+    )
 )
-def test_dates(row: dict[str, Any], text: str) -> None:
-    assert date_text({"taken_at": None, "taken_at_local": None, "subsec": None} | row) == text
+def test_a_column_is_made_visible_like_a_text(texts: list[str | None]) -> None:
+    column = pl.DataFrame({"text": texts}, schema={"text": pl.String}).select(visible_column(pl.col("text")))["text"]
+    assert column.to_list() == [None if text is None else visible(text) for text in texts]
 
 
-@pytest.mark.parametrize(
-    ("make", "model", "text"),
-    [
-        (None, None, "unknown"),
-        ("Canon", "Canon EOS R5", "Canon EOS R5"),
-        ("SONY", "A7", "SONY A7"),
-        (" ", "A7", "A7"),
-        ("Canon", None, "Canon"),
-    ],
-)
-def test_cameras(make: str | None, model: str | None, text: str) -> None:
-    assert camera_text(make, model) == text
-
-
-def test_pixels_and_places() -> None:
-    assert [size_text(4000, 3000), size_text(None, 3), size_text(3, None)] == ["4000 \u00d7 3000", "unknown", "unknown"]
-    assert [place_text(1.5, 2.5), place_text(None, 2.5), place_text(1.5, None)] == ["yes", "no", "no"]
+def test_names_of_decisions_have_words() -> None:
+    assert set(get_args(Alternative)) <= set(words()["becomes"])
+    assert set(VERDICTS) == set(words()["verdicts"])
