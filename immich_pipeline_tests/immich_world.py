@@ -3,9 +3,10 @@
 import hashlib
 import random
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, SupportsIndex
 
 Visibility = Literal["timeline", "archive", "hidden", "locked"]
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -13,6 +14,42 @@ START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 def _uuid(seed: random.Random) -> str:
     return str(uuid.UUID(int=seed.getrandbits(128), version=4))
+
+
+class Members(list[str]):
+    """Ids in their order, of which it is quickly told whether one is among them."""
+
+    _known: set[str] | None = None
+
+    def __contains__(self, one: object) -> bool:
+        if self._known is None or len(self._known) != len(self):
+            self._known = set(self)
+        return one in self._known
+
+    def append(self, one: str) -> None:
+        super().append(one)
+        if self._known is not None:
+            self._known.add(one)
+
+    def remove(self, one: str) -> None:
+        super().remove(one)
+        self._known = None
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        super().__setitem__(place, value)
+        self._known = None
+
+    def __delitem__(self, place: SupportsIndex | slice) -> None:
+        super().__delitem__(place)
+        self._known = None
+
+    def pop(self, place: SupportsIndex = -1) -> str:
+        self._known = None
+        return super().pop(place)
+
+    def insert(self, place: SupportsIndex, one: str) -> None:
+        super().insert(place, one)
+        self._known = None
 
 
 @dataclass
@@ -54,8 +91,9 @@ class Album:
     id: str
     owner_id: str
     name: str
-    asset_ids: list[str] = field(default_factory=list)
+    asset_ids: list[str] = field(default_factory=Members)
     shared_with: list[str] = field(default_factory=list)
+    cover_id: str | None = None
 
 
 @dataclass
@@ -63,7 +101,38 @@ class Tag:
     id: str
     user_id: str
     value: str
-    asset_ids: list[str] = field(default_factory=list)
+    asset_ids: list[str] = field(default_factory=Members)
+
+
+@dataclass
+class SharedLink:
+    """A link without an account: of an album, or of single assets."""
+
+    id: str
+    user_id: str
+    album_id: str | None = None
+    asset_ids: list[str] = field(default_factory=Members)
+
+
+@dataclass
+class Person:
+    """Someone whom an owner's pictures show; the name is empty until it is given."""
+
+    id: str
+    owner_id: str
+    name: str = ""
+
+
+@dataclass
+class Face:
+    """A face on an asset; `box` is left, top, right, bottom in pixels of a picture of `size`."""
+
+    id: str
+    asset_id: str
+    person_id: str | None
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]
+    source: Literal["machine-learning", "exif", "manual"] = "machine-learning"
 
 
 @dataclass
@@ -127,6 +196,7 @@ class Asset:
     stack_id: str | None = None
     duplicate_id: str | None = None
     exif: Exif | None = None
+    faces: list[Face] = field(default_factory=list, repr=False)
     content: bytes | None = field(default=None, repr=False)
     preview: bytes | None = field(default=None, repr=False)
     thumbnail: bytes | None = field(default=None, repr=False)
@@ -148,6 +218,9 @@ class World:
     stacks: dict[str, Stack] = field(default_factory=dict)
     albums: dict[str, Album] = field(default_factory=dict)
     tags: dict[str, Tag] = field(default_factory=dict)
+    links: dict[str, SharedLink] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    faces: dict[str, Face] = field(default_factory=dict)
     partners: set[tuple[str, str]] = field(default_factory=set)  # (shared by, shown to)
     now: datetime = START
     seed: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
@@ -228,9 +301,78 @@ class World:
         asset.deleted_at, asset.is_offline = asset.updated_at, True
 
     def delete_for_good(self, asset: Asset) -> None:
+        """The asset and its file are gone, and what hung on it; a stack of which one asset is left is no more."""
         del self.assets[asset.id]
-        for album in self.albums.values():
-            album.asset_ids = [member for member in album.asset_ids if member != asset.id]
+        holders: list[Album | Tag | SharedLink] = [*self.albums.values(), *self.tags.values(), *self.links.values()]
+        for holder in holders:
+            if asset.id in holder.asset_ids:
+                holder.asset_ids = Members(member for member in holder.asset_ids if member != asset.id)
+        for face in list(asset.faces):
+            self.remove_face(face)
+        stack = self.stacks.get(asset.stack_id or "")
+        if stack is not None:
+            self._shrink(stack, asset)
+
+    def _shrink(self, stack: Stack, lost: Asset) -> None:
+        left = [one for one in self.assets.values() if one.stack_id == stack.id]
+        if len(left) < 2:
+            del self.stacks[stack.id]
+            for one in left:
+                one.stack_id = None
+                self.touch(one)
+        elif stack.primary_asset_id == lost.id:
+            stack.primary_asset_id = left[0].id
+
+    def empty_trash(self) -> None:
+        """What is in the trash is gone for good, with the videos of live photos that no other asset has; offline assets stay."""
+        trashed = [one for one in self.assets.values() if one.status == "trashed"]
+        videos = [one.live_video_id for one in trashed if one.live_video_id is not None]
+        for asset in trashed:
+            self.delete_for_good(asset)
+        needed = {one.live_video_id for one in self.assets.values()}
+        for video in [self.assets[one] for one in dict.fromkeys(videos) if one in self.assets and one not in needed]:
+            self.delete_for_good(video)
+        for asset in self.assets.values():
+            if asset.live_video_id is not None and asset.live_video_id not in self.assets:
+                asset.live_video_id = None
+
+    def add_person(self, owner: User, name: str = "") -> Person:
+        person = Person(_uuid(self.seed), owner.id, name)
+        self.people[person.id] = person
+        return person
+
+    def add_face(
+        self,
+        asset: Asset,
+        person: Person | None,
+        box: tuple[int, int, int, int] = (100, 100, 300, 300),
+        size: tuple[int, int] = (1440, 1080),
+        source: Literal["machine-learning", "exif", "manual"] = "machine-learning",
+    ) -> Face:
+        """A face, as it was found on a preview of that size; the asset's own time stays as it is."""
+        self.tick()
+        face = Face(_uuid(self.seed), asset.id, person.id if person else None, box, size, source)
+        self.faces[face.id] = face
+        asset.faces.append(face)
+        return face
+
+    def remove_face(self, face: Face) -> None:
+        self.tick()
+        del self.faces[face.id]
+        if face.asset_id in self.assets:
+            self.assets[face.asset_id].faces.remove(face)
+
+    def add_link(self, user: User, assets: Iterable[Asset] = (), album: Album | None = None) -> SharedLink:
+        """A link of single assets, or of an album."""
+        link = SharedLink(_uuid(self.seed), user.id, album.id if album else None, Members(asset.id for asset in assets))
+        self.links[link.id] = link
+        return link
+
+    def tags_of(self, asset: Asset) -> list[Tag]:
+        return [tag for tag in self.tags.values() if asset.id in tag.asset_ids]
+
+    def albums_of(self, asset: Asset) -> list[Album]:
+        return [album for album in self.albums.values() if asset.id in album.asset_ids]
 
     def add_stack(self, assets: list[Asset]) -> Stack:
         stack = Stack(_uuid(self.seed), assets[0].owner_id, assets[0].id)
@@ -241,7 +383,8 @@ class World:
         return stack
 
     def add_album(self, owner: User, name: str, assets: list[Asset], shared_with: list[User] | None = None) -> Album:
-        album = Album(_uuid(self.seed), owner.id, name, [a.id for a in assets], [u.id for u in shared_with or []])
+        members = Members(asset.id for asset in assets)
+        album = Album(_uuid(self.seed), owner.id, name, members, [user.id for user in shared_with or []])
         self.albums[album.id] = album
         return album
 

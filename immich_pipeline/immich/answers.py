@@ -1,7 +1,7 @@
 """Small answers of the server as values, checked: types as the API promises them, anything more is ignored."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -13,14 +13,19 @@ Id = Annotated[
 ]
 """A uuid in lower case."""
 
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""Text that a database can keep: without the character 0."""
+
 _Kind = TypeVar("_Kind")
 
 
-class _Answer(BaseModel):
+class Answered(BaseModel):
+    """Part of an answer: types are as promised, what is not asked for is ignored."""
+
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
-class VersionAnswer(_Answer):
+class VersionAnswer(Answered):
     """`GET /server/version`; the pre-release is a number from v3 on, and missing before."""
 
     major: int = Field(ge=0)
@@ -29,7 +34,7 @@ class VersionAnswer(_Answer):
     prerelease: int | str | None = None
 
 
-class User(_Answer):
+class User(Answered):
     """Whose API key it is."""
 
     id: Id
@@ -38,7 +43,7 @@ class User(_Answer):
     is_admin: bool = Field(validation_alias="isAdmin")
 
 
-class KeyInfo(_Answer):
+class KeyInfo(Answered):
     """The API key itself; the permission `all` stands for every one."""
 
     id: Id
@@ -46,7 +51,7 @@ class KeyInfo(_Answer):
     permissions: Annotated[frozenset[str], Field(strict=False)]
 
 
-class AssetCounts(_Answer):
+class AssetCounts(Answered):
     """How many assets the server counts."""
 
     images: int
@@ -54,14 +59,14 @@ class AssetCounts(_Answer):
     total: int
 
 
-class AlbumUser(_Answer):
+class AlbumUser(Answered):
     """Someone who sees an album, and as what: owner (from v3 on), editor or viewer."""
 
     user_id: Id = Field(validation_alias=AliasPath("user", "id"))
     role: str
 
 
-class Album(_Answer):
+class Album(Answered):
     """An album of the user's, or one that is shared with them."""
 
     id: Id
@@ -69,9 +74,10 @@ class Album(_Answer):
     owner_id: Id = Field(validation_alias="ownerId")
     asset_count: int = Field(validation_alias="assetCount")
     updated_at: str = Field(default="", validation_alias="updatedAt")
+    cover_id: Id | None = Field(default=None, validation_alias="albumThumbnailAssetId")
 
 
-class Tag(_Answer):
+class Tag(Answered):
     """A tag; `value` is its whole path, `Trips/France`."""
 
     id: Id
@@ -80,11 +86,11 @@ class Tag(_Answer):
     parent_id: Id | None = Field(default=None, validation_alias="parentId")
 
 
-class _Reference(_Answer):
+class _Reference(Answered):
     id: Id
 
 
-class Stack(_Answer):
+class Stack(Answered):
     """Assets shown as one; the primary one is on top."""
 
     id: Id
@@ -97,7 +103,7 @@ class Stack(_Answer):
         return tuple(asset.id for asset in self.assets)
 
 
-class DuplicateGroup(_Answer):
+class DuplicateGroup(Answered):
     """Assets that the server believes to be duplicates of each other."""
 
     id: Id = Field(validation_alias="duplicateId")
@@ -110,7 +116,7 @@ class DuplicateGroup(_Answer):
         return tuple(asset.id for asset in self.assets)
 
 
-class Outcome(_Answer):
+class Outcome(Answered):
     """What became of one asset of a change to many; `error` is the server's word: duplicate, no_permission, not_found, ..."""
 
     id: Id
@@ -118,10 +124,92 @@ class Outcome(_Answer):
     error: str | None = None
 
 
-class Count(_Answer):
+class Count(Answered):
     """How many were changed."""
 
     count: int
+
+
+class SharedLink(Answered):
+    """A link under which others see assets without an account: single assets, or an album."""
+
+    id: Id
+    kind: str = Field(validation_alias="type")
+    assets: tuple[_Reference, ...] = Field(strict=False, repr=False)
+
+    @property
+    def of_assets(self) -> bool:
+        """Whether it is a link of single assets."""
+        return self.kind == "INDIVIDUAL"
+
+    @property
+    def asset_ids(self) -> tuple[str, ...]:
+        """The assets that it shows, where it is one of single assets."""
+        return tuple(asset.id for asset in self.assets)
+
+
+class LinkOutcome(Answered):
+    """What became of one asset of a change to a shared link; `error`: duplicate, no_permission, not_found."""
+
+    id: Id = Field(validation_alias="assetId")
+    success: bool
+    error: str | None = None
+
+
+class Person(Answered):
+    """Somebody on pictures; the name is empty until a person gives one."""
+
+    id: Id
+    name: Text
+
+
+class Face(Answered):
+    """A face on an asset: its box in a picture of that size, in pixels, and who it is where that is known."""
+
+    id: Id
+    left: int = Field(validation_alias="boundingBoxX1")
+    top: int = Field(validation_alias="boundingBoxY1")
+    right: int = Field(validation_alias="boundingBoxX2")
+    bottom: int = Field(validation_alias="boundingBoxY2")
+    width: int = Field(validation_alias="imageWidth")
+    height: int = Field(validation_alias="imageHeight")
+    person: Person | None
+    source: str | None = Field(default=None, validation_alias="sourceType")
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom, relative to the picture, rounded to four places; zeros where the picture has no size."""
+        if self.width <= 0 or self.height <= 0:
+            return (0.0, 0.0, 0.0, 0.0)
+        return (
+            round(self.left / self.width, 4),
+            round(self.top / self.height, 4),
+            round(self.right / self.width, 4),
+            round(self.bottom / self.height, 4),
+        )
+
+
+class Uploaded(Answered):
+    """What became of an upload: `created`, or `duplicate` of an asset that was there already."""
+
+    id: Id
+    status: Literal["created", "duplicate", "replaced"]
+
+
+class UploadCheck(Answered):
+    """Whether bytes are on the server; `id` is the name that was given to the question."""
+
+    id: str
+    action: Literal["accept", "reject"]
+    reason: str | None = None
+    asset_id: Id | None = Field(default=None, validation_alias="assetId")
+    trashed: bool = Field(default=False, validation_alias="isTrashed")
+
+
+class UploadChecks(Answered):
+    """The answers to several such questions."""
+
+    results: tuple[UploadCheck, ...] = Field(strict=False)
 
 
 def read_answer(kind: type[_Kind], answer: object, endpoint: str) -> _Kind:

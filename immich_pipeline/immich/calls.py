@@ -6,9 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 _LONGEST_RETRY_AFTER_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Form:
+    """A multipart form: texts, and files that are read while they are sent.
+
+    Attributes:
+        fields: texts by name.
+        files: by name what the file is called there and where its bytes are.
+    """
+
+    fields: Mapping[str, str]
+    files: Mapping[str, tuple[str, Path]]
 
 
 @dataclass(frozen=True)
@@ -20,6 +34,8 @@ class Call:
         ids: what stands for the names in braces; they must be safe in a path.
         params: the query.
         body: sent as JSON.
+        form: sent as a multipart form, instead of a body.
+        headers: further headers.
         repeatable: doing it twice is the same as once, so it is sent again when the connection is lost half-way.
         missing_is_404: a 404 says that the thing is not there, rather than that the address is wrong.
         redirects: follow them; else they count as not there.
@@ -29,6 +45,8 @@ class Call:
     ids: Mapping[str, str] | None = None
     params: Mapping[str, str] | None = None
     body: object = None
+    form: Form | None = None
+    headers: Mapping[str, str] | None = None
     repeatable: bool = True
     missing_is_404: bool = False
     redirects: bool = True

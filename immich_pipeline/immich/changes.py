@@ -16,6 +16,7 @@ _CHANGES = {
     "description": "description",
     "rating": "rating",
     "date_time_original": "dateTimeOriginal",
+    "time_zone": "timeZone",
     "latitude": "latitude",
     "longitude": "longitude",
     "duplicate_id": "duplicateId",
@@ -44,7 +45,8 @@ class Changes(Connection):
 
         Args:
             ids: the assets.
-            changes: is_favorite, visibility, description, rating, date_time_original, latitude, longitude, duplicate_id.
+            changes: is_favorite, visibility, description, rating, date_time_original, time_zone (a name such as Europe/Paris, or
+                UTC+2), latitude, longitude, duplicate_id.
 
         Raises:
             ReadOnlyServer: the server's version is only read.
@@ -53,7 +55,7 @@ class Changes(Connection):
         if unknown or not changes:
             raise ValueError(f"cannot change {', '.join(unknown) or 'nothing'}")
         body = {_CHANGES[name]: value for name, value in changes.items()}
-        for part in _parts(ids):
+        for part in in_portions(ids):
             self._change(Call("PUT /assets", body={"ids": part} | body))
 
     def delete_assets(self, ids: Sequence[str]) -> None:
@@ -62,7 +64,7 @@ class Changes(Connection):
         Raises:
             ReadOnlyServer: the server's version is only read.
         """
-        for part in _parts(ids):
+        for part in in_portions(ids):
             self._change(Call("DELETE /assets", body={"ids": part, "force": False}))
 
     def restore_assets(self, ids: Sequence[str]) -> int:
@@ -74,7 +76,7 @@ class Changes(Connection):
         Raises:
             ReadOnlyServer: the server's version is only read.
         """
-        calls = [Call("POST /trash/restore/assets", body={"ids": part}) for part in _parts(ids)]
+        calls = [Call("POST /trash/restore/assets", body={"ids": part}) for part in in_portions(ids)]
         return sum(self._changed(Count, call).count for call in calls)
 
     def upsert_tags(self, values: Sequence[str]) -> list[Tag]:
@@ -102,7 +104,7 @@ class Changes(Connection):
         """
         tags = [checked_id(tag_id) for tag_id in tag_ids]
         calls = [
-            Call("PUT /tags/assets", body={"tagIds": tags, "assetIds": part}) for part in _parts(asset_ids) if tags
+            Call("PUT /tags/assets", body={"tagIds": tags, "assetIds": part}) for part in in_portions(asset_ids) if tags
         ]
         return sum(self._changed(Count, call).count for call in calls)
 
@@ -173,7 +175,7 @@ class Changes(Connection):
         return self._album_change("DELETE /albums/{id}/assets", album_id, ids)
 
     def _album_change(self, endpoint: str, album_id: str, ids: Sequence[str]) -> list[Outcome]:
-        calls = [Call(endpoint, {"id": checked_id(album_id)}, body={"ids": part}) for part in _parts(ids)]
+        calls = [Call(endpoint, {"id": checked_id(album_id)}, body={"ids": part}) for part in in_portions(ids)]
         return [outcome for call in calls for outcome in self._changed(list[Outcome], call)]
 
     def _changed(self, kind: type[_Kind], call: Call) -> _Kind:
@@ -187,7 +189,7 @@ class Changes(Connection):
         return self._transport.json(call)
 
 
-def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
+def in_portions(ids: Iterable[str]) -> Iterator[list[str]]:
     """Ids in portions that a request can hold."""
     known = [checked_id(asset_id) for asset_id in ids]
     return (known[start : start + _AT_ONCE] for start in range(0, len(known), _AT_ONCE))

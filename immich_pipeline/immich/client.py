@@ -10,34 +10,46 @@ from immich_pipeline.immich.answers import (
     Album,
     AssetCounts,
     DuplicateGroup,
+    Face,
     KeyInfo,
+    LinkOutcome,
     Outcome,
+    SharedLink,
     Stack,
     Tag,
+    Uploaded,
     User,
     read_answer,
     with_owner,
 )
 from immich_pipeline.immich.calls import Call
-from immich_pipeline.immich.changes import Changes
 from immich_pipeline.immich.connection import checked_id
 from immich_pipeline.immich.errors import ApiError
+from immich_pipeline.immich.merging import Merging, Resolution
 from immich_pipeline.immich.records import record_of
 from immich_pipeline.immich.search import ENDPOINT as SEARCH
 from immich_pipeline.immich.search import Search, SearchQuery, SearchTally
+from immich_pipeline.immich.uploading import Present, Upload, Uploading
 
 __all__ = [
     "STACK_SCHEMA",
     "Album",
     "AssetCounts",
     "DuplicateGroup",
+    "Face",
     "ImmichClient",
     "KeyInfo",
+    "LinkOutcome",
     "Outcome",
+    "Present",
+    "Resolution",
     "SearchQuery",
     "SearchTally",
+    "SharedLink",
     "Stack",
     "Tag",
+    "Upload",
+    "Uploaded",
     "User",
 ]
 
@@ -51,7 +63,7 @@ STACK_SCHEMA: dict[str, pl.DataType] = {
 _LARGEST_PICTURE = 64 * 1024 * 1024
 
 
-class ImmichClient(Changes):
+class ImmichClient(Merging, Uploading):
     """Talks to one server with one user's API key. May be used by several threads; close it, or use it as a context manager.
 
     Every method raises `Unreachable` when no Immich answers, and `ApiError` when it answers with an error; `NotFound` and the methods

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -224,8 +224,7 @@ class Transport:
         """The successful answer, its body not read yet."""
         url = httpx.URL(self.base + call.path, params=dict(call.params) if call.params else None)
         for _ in range(_MOST_REDIRECTS + 1):
-            request = self._http.build_request(call.method, url, json=call.body, headers=dict(headers))
-            response = self._http.send(request, stream=True)
+            response = self._sent(call, url, {**(call.headers or {}), **headers})
             self._note_time(response)
             if response.is_success:
                 return response
@@ -237,6 +236,27 @@ class Transport:
             finally:
                 response.close()
         raise self._hopeless(Unreachable(f"{self.base} redirects {call.endpoint} again and again: check the address"))
+
+    def _sent(self, call: Call, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
+        """Send once; a form's files are opened anew each time."""
+        if call.form is None:
+            request = self._http.build_request(call.method, url, json=call.body, headers=dict(headers))
+            return self._http.send(request, stream=True)
+        problem: OSError
+        with ExitStack() as opened:
+            try:
+                files = {
+                    field: (name, opened.enter_context(path.open("rb")), "application/octet-stream")
+                    for field, (name, path) in call.form.files.items()
+                }
+                request = self._http.build_request(
+                    call.method, url, data=dict(call.form.fields), files=files, headers=dict(headers)
+                )
+                return self._http.send(request, stream=True)
+            except OSError as error:  # of a file: those of the network are httpx's own
+                problem = error
+        names = ", ".join(str(path) for _, path in call.form.files.values())
+        raise self._hopeless(ImmichError(f"{names} cannot be read ({problem.strerror or type(problem).__name__})"))
 
     def _note_time(self, response: httpx.Response) -> None:
         try:

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from immich_pipeline.immich.database import ImmichDatabase, Watermark
 from immich_pipeline.immich.schema import RECORD_SCHEMA
+from immich_pipeline_tests.databases import drop_database
 from immich_pipeline_tests.immich_db.bulk import bulk_assets
-from immich_pipeline_tests.immich_db.create import create_immich_database, drop_immich_database
+from immich_pipeline_tests.immich_db.create import create_immich_database
 from immich_pipeline_tests.immich_db.fill import fill, write_changes
 from immich_pipeline_tests.immich_world import Asset, World, every_flag
 
@@ -63,7 +64,7 @@ def library_of(server_url: str, version: str) -> Iterator[Library]:
     world = every_flag(version)
     fill(url, world)
     yield Library(world, url, ImmichDatabase(SecretStr(url)))
-    drop_immich_database(server_url, name)
+    drop_database(server_url, name)
 
 
 @contextmanager
@@ -72,4 +73,4 @@ def many_assets(server_url: str) -> Iterator[tuple[ImmichDatabase, list[str], st
     url = create_immich_database(server_url, name, "3.1.0")
     owners = bulk_assets(url, 60_000)
     yield ImmichDatabase(SecretStr(url)), owners, url
-    drop_immich_database(server_url, name)
+    drop_database(server_url, name)

@@ -1,10 +1,9 @@
 """Databases with the tables of one version of Immich, copied from a template that is made once per server."""
 
-from urllib.parse import urlsplit, urlunsplit
-
 import psycopg
 from psycopg import sql
 
+from immich_pipeline_tests.databases import copy_database, database_url, drop_database
 from immich_pipeline_tests.immich_db.definition import ddl, schema_of
 
 
@@ -20,36 +19,24 @@ def create_immich_database(server_url: str, name: str, version: str) -> str:
         The new database's URL.
     """
     schema = schema_of(version)
-    with psycopg.connect(database_url(server_url, "postgres"), autocommit=True) as admin:
-        template = _template(admin, server_url, schema)
-        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
-    url = database_url(server_url, name)
+    url = copy_database(server_url, name, _template(server_url, schema))
     full = version if version.count(".") > 1 else f"{version}.0"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("INSERT INTO version_history (version) VALUES (%s)", [full])
     return url
 
 
-def drop_immich_database(server_url: str, name: str) -> None:
-    """Drop it, and whoever is connected to it."""
-    with psycopg.connect(database_url(server_url, "postgres"), autocommit=True) as admin:
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def database_url(server_url: str, name: str) -> str:
-    """The URL of another database of the same server."""
-    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-
-
-def _template(admin: psycopg.Connection, server_url: str, schema: str) -> str:
+def _template(server_url: str, schema: str) -> str:
     name = f"immich_template_{schema.replace('.', '_')}"
-    if admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
-        return name
-    # under another name until it is whole: a script that fails must not leave a template behind
-    unfinished = f"{name}_unfinished"
-    drop_immich_database(server_url, unfinished)
-    admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(unfinished)))
-    with psycopg.connect(database_url(server_url, unfinished)) as connection:
-        connection.execute(ddl(schema))
-    admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(name)))
+    with psycopg.connect(database_url(server_url, "postgres"), autocommit=True) as admin:
+        if admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None:
+            return name
+        # under another name until it is whole: a script that fails must not leave a template behind
+        unfinished = f"{name}_unfinished"
+        drop_database(server_url, unfinished)
+        with psycopg.connect(copy_database(server_url, unfinished, "template0")) as connection:
+            connection.execute(ddl(schema))
+        admin.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(name))
+        )
     return name

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from immich_pipeline.store.frames import close_idle
-from immich_pipeline_tests.immich_db.create import create_immich_database, drop_immich_database
+from immich_pipeline_tests.databases import drop_database
+from immich_pipeline_tests.immich_db.create import create_immich_database
 
 
 @pytest.fixture
@@ -22,4 +23,4 @@ def make_immich_database(server_url: str) -> Iterator[Callable[[str], str]]:
     yield make
     for name, url in made.items():
         close_idle(url)
-        drop_immich_database(server_url, name)
+        drop_database(server_url, name)

@@ -1,10 +1,11 @@
 """Albums: own ones, and those that others share."""
 
+from datetime import datetime
 from typing import Any
 
 from immich_pipeline_tests.immich_stub import inputs
 from immich_pipeline_tests.immich_stub.access import can_see, in_album, is_own
-from immich_pipeline_tests.immich_stub.calls import Answer, Call, State, answers, no_access
+from immich_pipeline_tests.immich_stub.calls import Answer, Call, Refusal, State, answers, no_access
 from immich_pipeline_tests.immich_stub.render import VISIBLE, asset_json, user_json
 from immich_pipeline_tests.immich_stub.times import instant
 from immich_pipeline_tests.immich_world import Album, Asset
@@ -66,6 +67,7 @@ def create(state: State, call: Call) -> Answer:
     album = state.world.add_album(
         call.user, name, [asset for asset in found if asset is not None and is_own(asset, call.user)], shared_with
     )
+    album.cover_id = next(iter(album.asset_ids), None)
     state.stamp(album.id)
     return Answer(201, album_json(state, album, details=True))
 
@@ -73,7 +75,10 @@ def create(state: State, call: Call) -> Answer:
 @answers("PATCH /albums/{id}")
 def update(state: State, call: Call) -> Answer:
     album = _album(state, call, "album.update", owner_only=True)
-    album.name = call.body.get("albumName", album.name)
+    cover = call.body.get("albumThumbnailAssetId")
+    if cover is not None and cover not in album.asset_ids:
+        raise Refusal(400, "Invalid album thumbnail")
+    album.name, album.cover_id = call.body.get("albumName", album.name), cover or album.cover_id
     state.stamp(album.id)
     return Answer(body=album_json(state, album, assets=False))
 
@@ -90,6 +95,7 @@ def add_assets(state: State, call: Call) -> Answer:
             results.append({"id": asset_id, "success": False, "error": "no_permission"})
         else:
             album.asset_ids.append(asset_id)
+            album.cover_id = album.cover_id or asset_id
             results.append({"id": asset_id, "success": True})
     state.stamp(album.id)
     return Answer(body=results)
@@ -129,14 +135,14 @@ def album_json(state: State, album: Album, *, details: bool = False, assets: boo
     """The second dialect names the owner, and tells the assets of an album asked for by its id; v3 does neither."""
     held = [state.world.assets[one] for one in album.asset_ids if one in state.world.assets]
     shown = [asset for asset in held if asset.deleted_at is None and asset.visibility in VISIBLE]
-    shown.sort(key=lambda asset: asset.file_created_at, reverse=True)
+    _renew_cover(state, album, held)
     owner = state.world.users[album.owner_id]
     others = [{"user": user_json(state.world.users[one]), "role": "editor"} for one in album.shared_with]
     created, updated = state.stamps_of(album.id)
     body: dict[str, Any] = {
         "albumName": album.name,
         "description": "",
-        "albumThumbnailAssetId": shown[0].id if shown else None,
+        "albumThumbnailAssetId": album.cover_id,
         "createdAt": instant(created),
         "updatedAt": instant(updated),
         "id": album.id,
@@ -147,14 +153,28 @@ def album_json(state: State, album: Album, *, details: bool = False, assets: boo
         body["albumUsers"] = [{"user": user_json(owner), "role": "owner"}, *others]
     body |= {"shared": bool(album.shared_with), "hasSharedLink": False}
     if shown:
-        days = sorted(asset.local_date_time.replace(hour=0, minute=0, second=0, microsecond=0) for asset in shown)
-        body |= {"startDate": instant(days[0]), "endDate": instant(days[-1])}
+        first, last = min(one.local_date_time for one in shown), max(one.local_date_time for one in shown)
+        body |= {"startDate": instant(_day(first)), "endDate": instant(_day(last))}
+    if state.v2 and details and assets:
+        shown.sort(key=lambda asset: asset.file_created_at, reverse=True)
     if state.v2:
         body["assets"] = [asset_json(one, v2=True, with_exif=True) for one in shown] if details and assets else []
     body |= {"assetCount": len(shown), "isActivityEnabled": True, "order": "desc"}
     if shown:
         body["lastModifiedAssetTimestamp"] = instant(max(asset.updated_at for asset in shown))
     return body | ({"contributorCounts": _contributors(shown)} if details else {})
+
+
+def _renew_cover(state: State, album: Album, held: list[Asset]) -> None:
+    """Albums without a cover, or with one that is not in them or in the trash, get their newest asset, as soon as they are asked for."""
+    cover = state.world.assets.get(album.cover_id or "")
+    if cover is None or cover.deleted_at is not None or cover.id not in album.asset_ids:
+        there = [asset for asset in held if asset.deleted_at is None]
+        album.cover_id = max(there, key=lambda asset: asset.file_created_at).id if there else None
+
+
+def _day(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _contributors(shown: list[Asset]) -> list[dict[str, Any]]:

@@ -16,11 +16,15 @@ from immich_pipeline_tests.immich_stub import (  # noqa: F401 - importing them r
     albums,
     assets,
     duplicates,
+    faces,
+    forms,
     inputs,
+    links,
     pictures,
     search,
     stacks,
     tags,
+    uploads,
 )
 from immich_pipeline_tests.immich_stub.calls import HANDLERS, Answer, Call, Refusal, State
 from immich_pipeline_tests.immich_world import ApiKey
@@ -78,16 +82,18 @@ def answer(state: State, endpoint: Endpoint, request: Request, raw: bytes) -> An
             path=request.path_params,
             query=dict(request.query_params),
             headers=dict(request.headers),
-            body=parse(raw),
+            body=parse(raw, request.headers.get("content-type", "")),
         )
         return HANDLERS[endpoint.call](state, call)
     except Refusal as refusal:
         return Answer(refusal.status, refusal.body(state.dialect))
 
 
-def parse(raw: bytes) -> dict[str, Any]:
+def parse(raw: bytes, content_type: str = "") -> dict[str, Any]:
     if not raw:
         return {}
+    if forms.is_form(content_type):
+        return dict(forms.read_form(content_type, raw))
     try:
         body = json.loads(raw)
     except ValueError as error:
@@ -115,8 +121,8 @@ def _key(state: State, endpoint: Endpoint, request: Request) -> ApiKey:
 def response(given: Answer) -> Response:
     if given.content is not None:
         return Response(given.content, given.status, headers=dict(given.headers))
-    if given.status == 204:
-        return Response(status_code=204)
+    if given.status == 204 or (given.status == 201 and given.body is None):
+        return Response(status_code=given.status)
     body = json.dumps(given.body, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(body, given.status, headers={"content-type": JSON})
 

@@ -1,5 +1,6 @@
 """Input that Immich refuses, in the words of each dialect."""
 
+import base64
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 VISIBILITIES = ("archive", "timeline", "hidden", "locked")
 TYPES = ("IMAGE", "VIDEO", "AUDIO", "OTHER")
 LARGEST_PAGE = 1000
+BASE64_SHA1 = 28
 
 
 def invalid(path: str, v2: str, **detail: Any) -> Refusal:
@@ -53,6 +55,25 @@ def whole_number(body: Mapping[str, Any], name: str, default: int, largest: int 
             message=f"Too big: expected number to be <={largest}",
         )
     return value
+
+
+def number(body: Mapping[str, Any], name: str) -> int:
+    """A whole number that must be there."""
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid(
+            name,
+            f"{name} must be an integer number",
+            expected="number",
+            code="invalid_type",
+            message="Invalid input: expected number",
+        )
+    return value
+
+
+def checksum(text: str) -> bytes:
+    """A SHA-1, in base64 or in hexadecimal digits."""
+    return base64.b64decode(text) if len(text) == BASE64_SHA1 else bytes.fromhex(text)
 
 
 def choice(body: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> str | None:

@@ -13,6 +13,7 @@ from referencing.jsonschema import DRAFT202012
 
 from immich_pipeline_tests.immich_stub.additions import add_v32
 from immich_pipeline_tests.immich_stub.calls import DialectName
+from immich_pipeline_tests.immich_stub.forms import is_form, read_form
 
 FACTS = Path(__file__).resolve().parents[2] / ".." / "shared" / "immich"
 DOCUMENTS = {"v2": "openapi-v2.7.5.json", "v3": "openapi-v3.1.0.json", "v3.2": "openapi-v3.1.0.json"}
@@ -36,7 +37,7 @@ class Checker:
         self._registry: Registry[Any] = Registry().with_resource(NAME, resource)
         self._ready: dict[str, Draft202012Validator] = {}
 
-    def request(self, call: str, query: Mapping[str, str], raw: bytes) -> list[str]:
+    def request(self, call: str, query: Mapping[str, str], raw: bytes, content_type: str = "") -> list[str]:
         """What is wrong with a request: names the server does not know count, since it would ignore them silently."""
         operation = self._operation(call)
         if operation is None:
@@ -50,6 +51,11 @@ class Checker:
             return found + (["request: a body where none belongs"] if raw else [])
         if not raw:
             return [*found, "request: the body is missing"]
+        if is_form(content_type):
+            fields = read_form(content_type, raw)
+            texts = {name: "" if isinstance(value, tuple) else _form_value(value) for name, value in fields.items()}
+            schema = body["content"].get("multipart/form-data", {"schema": {"not": {}}})["schema"]
+            return found + self._problems(schema, texts, "request")
         try:
             given = json.loads(raw)
         except ValueError:
@@ -114,6 +120,11 @@ def _query_value(text: str) -> object:
     if text in ("true", "false"):
         return text == "true"
     return int(text) if text.isdecimal() else text
+
+
+def _form_value(text: str) -> object:
+    """Of a form's values only yes and no are told from text."""
+    return text == "true" if text in ("true", "false") else text
 
 
 def _shortened(value: Any) -> Any:

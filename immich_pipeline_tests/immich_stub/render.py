@@ -8,7 +8,7 @@ from typing import Any
 from immich_pipeline_tests.immich_stub.calls import State
 from immich_pipeline_tests.immich_stub.mime import content_type
 from immich_pipeline_tests.immich_stub.times import database_instant, duration_text, instant
-from immich_pipeline_tests.immich_world import START, ApiKey, Asset, Exif, Stack, Tag, User
+from immich_pipeline_tests.immich_world import START, ApiKey, Asset, Exif, Face, Person, Stack, Tag, User
 
 COLOURS = ("primary", "pink", "red", "yellow", "blue", "green", "purple", "orange", "gray", "amber")
 VISIBLE = ("timeline", "archive")
@@ -131,12 +131,49 @@ def asset_details_json(state: State, asset: Asset) -> dict[str, Any]:
     """An asset asked for by its id: with owner, exif, tags and stack."""
     values = asset_json(asset, v2=state.v2, with_exif=True)
     values["owner"] = user_json(state.world.users[asset.owner_id])
-    tags = [tag for tag in state.world.tags.values() if asset.id in tag.asset_ids]
-    values["tags"] = [tag_json(state, tag, from_database=True) for tag in tags]
+    values["tags"] = [tag_json(state, tag, from_database=True) for tag in state.world.tags_of(asset)]
     values["stack"] = _stack_of(state, asset)
+    values["people"] = _people_of(state, asset)
     if state.v2:
-        values["unassignedFaces"] = []
+        values["unassignedFaces"] = [box_json(face) for face in asset.faces if face.person_id is None]
     return values
+
+
+def _people_of(state: State, asset: Asset) -> list[dict[str, Any]]:
+    """Everybody once; the second dialect tells their faces as well."""
+    people = dict.fromkeys(face.person_id for face in asset.faces if face.person_id is not None)
+    found = [person_json(state, state.world.people[one], from_database=True) for one in people]
+    if state.v2:
+        for person in found:
+            person["faces"] = [box_json(face) for face in asset.faces if face.person_id == person["id"]]
+    return found
+
+
+def person_json(state: State, person: Person, *, from_database: bool = False) -> dict[str, Any]:
+    _, updated = state.stamps_of(person.id)
+    return {
+        "id": person.id,
+        "name": person.name,
+        "birthDate": None,
+        "thumbnailPath": "",
+        "isHidden": False,
+        "isFavorite": False,
+        "updatedAt": (database_instant if from_database else instant)(updated),
+    }
+
+
+def box_json(face: Face) -> dict[str, Any]:
+    (left, top, right, bottom), (width, height) = face.box, face.size
+    return {
+        "id": face.id,
+        "boundingBoxX1": left,
+        "boundingBoxY1": top,
+        "boundingBoxX2": right,
+        "boundingBoxY2": bottom,
+        "imageWidth": width,
+        "imageHeight": height,
+        "sourceType": face.source,
+    }
 
 
 def _stack_of(state: State, asset: Asset) -> dict[str, Any] | None:

@@ -39,6 +39,9 @@ class Lab:
         self.own_album = world.add_album(self.alice, "Own", self.photos[5:7])
         self.stack = world.add_stack(self.photos[10:12])
         self.tag = world.add_tag(self.alice, "Trips/France/Paris", [self.photos[0]])
+        world.add_face(
+            self.photos[3], world.add_person(self.alice, "Marie"), (100, 100, 300, 300), (1600, 1200), "manual"
+        )
         world.keys[RESTRICTED] = type(world.key_of(self.alice))(RESTRICTED, self.alice.id, ["asset.read"])
         self.server, self.client = StubServer(world, validate=False), httpx.Client()
 
@@ -121,6 +124,8 @@ CASES: dict[str, Callable[[Lab], httpx.Response]] = {
     "tag single": lambda lab: lab.call(
         f"PUT /tags/{lab.tag.id}/assets", {"ids": [lab.photos[0].id, lab.photos[1].id, lab.bobs[0].id]}
     ),
+    "people": lambda lab: lab.call("GET /people"),
+    "faces": lambda lab: lab.call(f"GET /faces?id={lab.photos[3].id}"),
     "album add": lambda lab: lab.call(
         f"PUT /albums/{lab.shared.id}/assets",
         {"ids": [lab.photos[7].id, lab.photos[7].id, lab.bobs[0].id, lab.photos[0].id]},
@@ -265,4 +270,6 @@ def test_permissions_are_the_recorded_ones(version: str) -> None:
     recorded = json.loads((FACTS / f"permissions-v{version}.json").read_text(encoding="utf-8"))
     for endpoint in endpoints():
         row = recorded[f"{endpoint.method} /api{endpoint.template}"]
-        assert (row["permission"], row["adminOnly"]) == (endpoint.permission, endpoint.admin), endpoint.call
+        unnamed = version == "2.7.5" and endpoint.call == "PUT /shared-links/{id}/assets"  # names none of its own
+        expected = None if unnamed else endpoint.permission
+        assert (row["permission"], row["adminOnly"]) == (expected, endpoint.admin), endpoint.call

@@ -10,13 +10,15 @@ from immich_pipeline.sources.doctor.server import grant_remedy, name_of
 
 _ADD_KEYS = "add the server's url and one API key per user to the settings"
 _BY_DATABASE_TOO = frozenset({"albums", "stacks"})
-_OF_THEIR_OWN = frozenset({"snapshot", "pictures", "originals"})
+_OF_THEIR_OWN = frozenset({"snapshot", "pictures", "originals", "resolving"})
 _SEES = frozenset({"smart_search", "asset_face", "person"})
 _LABELS = {
     "changes": "changes of assets",
     "stacking": "making stacks",
     "album-changes": "changes of albums",
     "duplicates": "Immich's own duplicates",
+    "resolving": "resolving duplicates",
+    "uploading": "undoing after a purge",
     "sharing-setup": "sharing",
 }
 
@@ -30,13 +32,46 @@ def conclude(settings: Settings, facts: Facts) -> tuple[Feature, ...]:
             if facts.folder_readable
             else Feature("folder of photos", "no", f"{settings.folder} cannot be read", ABOVE)
         )
+        found.append(in_folder(settings, facts))
     immich = settings.immich
     if immich is None:
         return tuple(found)
     found += [snapshot(immich, facts), full_hashes(immich, facts), perceptual_hashes(immich, facts)]
     found += [by_keys(immich, facts, feature) for feature in FEATURES.values() if feature.name not in _OF_THEIR_OWN]
+    found.append(resolving(settings, immich, facts))
     found.append(seen_by_immich(immich, facts))
     return tuple(found)
+
+
+def in_folder(settings: Settings, facts: Facts) -> Feature:
+    """Whether duplicates in the folder of photos can be moved to its quarantine."""
+    name = "duplicates in folders"
+    if not facts.folder_readable:
+        return Feature(name, "no", f"{settings.folder} cannot be read", ABOVE)
+    if not facts.folder_writable:
+        reason = f"{settings.folder} may only be read: duplicates are shown, none is moved"
+        return Feature(
+            name, "off", reason, "let this user write to it, if duplicates are to be moved to the quarantine"
+        )
+    return Feature(name, "works", f"can be moved to {settings.duplicates.quarantine} in {settings.folder}")
+
+
+def resolving(settings: Settings, immich: ImmichSettings, facts: Facts) -> Feature:
+    """Whether duplicates on the server can be resolved: the keys may, and there is a way to make the backups."""
+    found = by_keys(immich, facts, FEATURES["resolving"])
+    if found.state not in ("works", "partly") or not settings.duplicates.backup.required:
+        return found
+    if not facts.backups_fit:
+        return Feature(found.name, "no", "copies cannot be written to the backup folder", ABOVE)
+    mounted = facts.mounts.readable > 0 and not _amiss(facts)
+    unable = [key for key in facts.keys if key.user_id in facts.owners and missing(key.permissions, "originals")]
+    if mounted or not unable:
+        return found
+    lacks, remedy = _lacks(unable[0], "originals")
+    reason = f"{found.reason}; but no copy can be made of files that are not mounted here: {lacks}"
+    # Where it is only shown what would be done, nothing fails.
+    is_wanted = settings.duplicates.mode != "plan"
+    return Feature(found.name, "partly" if is_wanted else "off", reason, f"mount Immich's folders here, or {remedy}")
 
 
 def snapshot(settings: ImmichSettings, facts: Facts) -> Feature:

@@ -96,3 +96,5 @@ class Facts:
     files: Files | None = None
     owners: tuple[str, ...] = ()  # ids of those who are looked after
     folder_readable: bool = False
+    folder_writable: bool = False
+    backups_fit: bool = True

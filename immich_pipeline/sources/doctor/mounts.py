@@ -135,6 +135,38 @@ def look_at_data_folder(settings: Settings, notes: Notes) -> bool:
     return True
 
 
+def look_at_backup_folder(settings: Settings, notes: Notes) -> bool:
+    """Whether copies of files can be written to the folder that is named for them, and have room."""
+    backup = settings.duplicates.backup
+    if backup.folder is None:
+        return True
+    subject, remedy = str(backup.folder), "set duplicates.backup.folder to a folder that may be written to"
+    try:
+        there = next(folder for folder in (backup.folder, *backup.folder.parents) if folder.exists())
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        notes.problem(subject, _reason(error), remedy)
+        return False
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        notes.problem(subject, "copies of duplicates cannot be written to it", remedy)
+        return False
+    if free <= backup.keep_free_mb * _MEGABYTE:
+        notes.problem(
+            subject,
+            f"{byte_size(free)} are free, and duplicates.backup.keep_free_mb leaves that much free",
+            "free some space, name another folder, or lower keep_free_mb",
+        )
+        return False
+    notes.ok(subject, f"copies of duplicates can be written to it, {byte_size(free)} are free")
+    return True
+
+
+def may_be_written(settings: Settings) -> bool:
+    """Whether files of the folder of photos could be moved within it."""
+    folder = settings.folder
+    return folder is not None and (not folder.exists() or os.access(folder, os.W_OK | os.X_OK))
+
+
 def _reason(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "is not there"

@@ -18,10 +18,12 @@ from immich_pipeline.sources.doctor.limits import CHEAP, THOROUGH, Limits
 from immich_pipeline.sources.doctor.look import Look, Notes
 from immich_pipeline.sources.doctor.mounts import (
     check_mappings,
+    look_at_backup_folder,
     look_at_data_folder,
     look_at_folder,
     look_at_mapping,
     look_at_media_folder,
+    may_be_written,
 )
 from immich_pipeline.sources.doctor.owners import look_at_albums, look_at_libraries, look_at_owners
 from immich_pipeline.sources.doctor.report import Finding, Report
@@ -51,9 +53,18 @@ def settings_report(error: UserError) -> Report:
 def _visit(settings: Settings, limits: Limits) -> Report:
     folder = Look("folders", str(settings.folder), limits.step_seconds, partial(look_at_folder, settings))
     disk = Look("disk", str(settings.home), limits.step_seconds, partial(look_at_data_folder, settings))
+    writable = Look("folders", str(settings.folder), limits.step_seconds, lambda _: may_be_written(settings))
+    backups = Look(
+        "disk", str(settings.duplicates.backup.folder), limits.step_seconds, partial(look_at_backup_folder, settings)
+    )
     found, facts = _visit_immich(settings.immich, limits) if settings.immich else ([], Facts())
-    facts = replace(facts, folder_readable=bool(folder.wait()))
-    rows = [*_settings_rows(settings), *folder.rows, *disk.rows, *found]
+    facts = replace(
+        facts,
+        folder_readable=bool(folder.wait()),
+        folder_writable=bool(writable.wait()),
+        backups_fit=bool(backups.wait()),
+    )
+    rows = [*_settings_rows(settings), *folder.rows, *disk.rows, *backups.rows, *found]
     features = conclude(settings, facts)
     can_work = any(
         item.name in ("snapshot", "folder of photos") and item.state in ("works", "partly") for item in features

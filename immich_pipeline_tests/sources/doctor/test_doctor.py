@@ -9,7 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from immich_pipeline.config import Settings
+from immich_pipeline.policies import DuplicateSettings
 from immich_pipeline.sources.doctor import as_json, as_table, cheap_findings, run_doctor
+from immich_pipeline.sources.doctor.conclusions import in_folder
+from immich_pipeline.sources.doctor.facts import Facts
+from immich_pipeline.sources.doctor.report import Feature
 from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import World
 from immich_pipeline_tests.sources.doctor.good import (
@@ -81,7 +86,7 @@ def test_a_key_without_a_permission(place: Place, immich_server: Serve) -> None:
     report = run_doctor(place.settings(url=server.url))
     assert report.exit_code == 1
     key = row(report, "key of Bob")
-    assert "lacks asset.update (for changes, duplicates)" in key.detail
+    assert "lacks asset.update (for changes, duplicates, resolving)" in key.detail
     assert key.remedy.endswith("edit the key and tick asset.update")
     found = states(report)
     assert found["changes of assets"] == found["Immich's own duplicates"] == "partly"
@@ -359,6 +364,37 @@ def test_originals_through_the_api(place: Place, immich_server: Serve) -> None:
     report = run_doctor(place.settings(url=server.url, originals="download", paths=[]))
     assert states(report)["full-file hashes"] == "partly"
     assert run_doctor(place.settings(url=server.url, paths=[])).exit_code == 0
+
+
+def test_what_resolving_duplicates_needs(place: Place, immich_server: Serve, tmp_path: Path) -> None:
+    server = immich_server(place.world)
+    (tmp_path / "file").touch()
+
+    def found(settings: Settings, **duplicates: object) -> Feature:
+        told = settings.model_copy(update={"duplicates": DuplicateSettings.model_validate(duplicates)})
+        return next(one for one in run_doctor(told).features if one.name == "resolving duplicates")
+
+    mounted, by_api = place.settings(url=server.url), place.settings(url=server.url, paths=[])
+    assert found(by_api).state == "works"
+    assert found(mounted, backup={"folder": tmp_path / "new" / "copies"}).state == "works"
+    assert found(mounted, backup={"folder": tmp_path / "file"}).state == "no"
+    assert found(mounted, backup={"folder": tmp_path, "keep_free_mb": 10**12}).state == "no"
+    without_permission(server, place, "Bob", "asset.download")
+    assert found(mounted, mode="approve").state == "works"
+    assert found(by_api, mode="approve", backup={"required": False}).state == "works"
+    lacking = found(by_api, mode="approve")
+    assert lacking.state == "partly"
+    assert (
+        "no copy can be made of files that are not mounted here: the key of Bob lacks asset.download" in lacking.reason
+    )
+    assert found(by_api).state == "off"
+
+
+def test_duplicates_in_a_folder_are_moved_only_where_it_may_be_written(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", photos=tmp_path)
+    assert states(run_doctor(settings))["duplicates in folders"] == "works"
+    assert in_folder(settings, Facts(folder_readable=True)).state == "off"
+    assert in_folder(settings, Facts()).state == "no"
 
 
 @pytest.mark.parametrize("how", ["html", "truncated", "cut", "drop", 500, 403])
