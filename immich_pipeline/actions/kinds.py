@@ -6,7 +6,10 @@ from immich_pipeline.actions.model import Kind
 from immich_pipeline.errors import UserError
 
 # Each is loaded when it is asked for: the command line's help need not wait for any.
-_MODULES = {"stacks": ("immich_pipeline.actions.stack_plan", "STACKS")}
+_MODULES = {
+    "stacks": ("immich_pipeline.actions.stack_plan", "STACKS"),
+    "duplicates": ("immich_pipeline.actions.duplicate_plan", "DUPLICATES"),
+}
 
 KINDS = tuple(_MODULES)
 

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import polars as pl
 
 from immich_pipeline.actions.brakes import Brakes
+from immich_pipeline.actions.clients import open_clients
 from immich_pipeline.actions.model import Kind, Plan
 from immich_pipeline.actions.stack_executor import KIND, StackExecutor
 from immich_pipeline.actions.stack_history import made_ids, our_stacks
@@ -15,9 +16,6 @@ from immich_pipeline.actions.stacks import REPORT_SCHEMA, StackPlan, stack_actio
 from immich_pipeline.config import Settings
 from immich_pipeline.errors import UserError
 from immich_pipeline.grouping import Policy, stack_members, with_policies
-from immich_pipeline.immich.client import ImmichClient
-from immich_pipeline.immich.errors import ImmichError
-from immich_pipeline.progress import logger
 from immich_pipeline.sources.captures import capture_inputs, rules_of
 from immich_pipeline.store import stacks, state
 from immich_pipeline.store.choices import choices
@@ -96,19 +94,7 @@ def open_executor(database: Database, settings: Settings) -> Iterator[StackExecu
     immich = settings.immich
     if immich is None or immich.url is None or not immich.users:
         raise UserError("stacks are made on an Immich server: set immich.url and a key per user in immich.users")
-    with ExitStack() as stack:
-        clients: dict[str, ImmichClient] = {}
-        problems = []
-        for number, user in enumerate(immich.users, start=1):
-            try:
-                client = stack.enter_context(ImmichClient.open(immich, user))
-                clients.setdefault(client.me().id, client)
-            except ImmichError as error:
-                problems.append(f"{user.label or f'key {number}'}: {error}")
-        if not clients:
-            raise ImmichError("; ".join(problems))
-        for problem in problems:
-            logger.warning("nothing is done with %s", problem)
+    with open_clients(immich) as clients:
         yield StackExecutor(clients, StoredMemory(database))
 
 

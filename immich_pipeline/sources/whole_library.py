@@ -7,6 +7,9 @@ from immich_pipeline.store import state
 from immich_pipeline.store.database import Database
 from immich_pipeline.store.frames import Frames
 
+REPORT_FILES = ("duplicates.html", "duplicates.json", "duplicates.csv")
+"""What the duplicate report consists of, in the reports folder."""
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -19,9 +22,12 @@ class Inputs:
 
 WHOLE_LIBRARY = {
     "capture_groups": Inputs(("library", "content", "choices"), ("capture_rules",), code_version="2"),
-    "duplicate_candidates": Inputs(("library", "content"), ("near_radius",)),
-    "duplicate_groups": Inputs(("library", "content", "candidates", "captures"), code_version="2"),
-    "duplicate_report": Inputs(("library", "content", "duplicates"), ("reports",)),
+    "duplicate_candidates": Inputs(("library", "content"), ("near_radius",), code_version="2"),
+    "duplicate_groups": Inputs(
+        ("library", "content", "candidates", "captures", "choices"), ("capture_rules",), code_version="3"
+    ),
+    "duplicate_decisions": Inputs(("library", "content", "duplicates", "choices", "details"), ("duplicates",)),
+    "duplicate_report": Inputs(("library", "content", "duplicates", "decisions"), ("reports",), code_version="2"),
 }
 
 
@@ -36,4 +42,4 @@ def all_current(database: Database, settings: Settings) -> bool:
     """Whether every whole-library asset was computed from what there is now, and the report is on disk."""
     with database.frames() as frames:
         current = all(state.is_current(frames, asset, inputs_of(frames, asset, settings)) for asset in WHOLE_LIBRARY)
-    return current and (settings.reports / "duplicates.html").is_file()
+    return current and all((settings.reports / name).is_file() for name in REPORT_FILES)

@@ -1,5 +1,7 @@
 """Questions that asset checks put to the database."""
 
+import polars as pl
+
 from immich_pipeline.store.batches import open_batches
 from immich_pipeline.store.frames import Frames
 
@@ -54,18 +56,35 @@ def strangers(frames: Frames, schema: str, table: str) -> int:
     return int(frames.scalar(query))
 
 
-def in_two_groups(frames: Frames, schema: str, table: str) -> int:
-    """Assets that are members of more than one group (schema and table are names from our code)."""
+def in_two_groups(frames: Frames, schema: str, table: str, group: str) -> int:
+    """Assets that are members of more than one group (schema, table and the group's column are names from our code)."""
     query = (
-        f"SELECT count(*) FROM (SELECT asset_id FROM {schema}.{table} GROUP BY 1 HAVING count(DISTINCT group_id) > 1) x"
+        f"SELECT count(*) FROM (SELECT asset_id FROM {schema}.{table} GROUP BY 1 HAVING count(DISTINCT {group}) > 1) x"
     )
     return int(frames.scalar(query))
 
 
-def mixed_owners(frames: Frames, schema: str, table: str) -> int:
-    """Groups with members of more than one owner (schema and table are names from our code)."""
+def mixed_owners(frames: Frames, schema: str, table: str, group: str) -> int:
+    """Groups with members of more than one owner (schema, table and the group's column are names from our code)."""
     query = (
-        f"SELECT count(*) FROM (SELECT m.group_id FROM {schema}.{table} m JOIN library.asset a USING (asset_id) "
+        f"SELECT count(*) FROM (SELECT m.{group} FROM {schema}.{table} m JOIN library.asset a USING (asset_id) "
         "GROUP BY 1 HAVING count(DISTINCT a.owner) > 1) x"
     )
     return int(frames.scalar(query))
+
+
+_KEEPERS_NOT_THERE = """
+    WITH last AS (
+        SELECT DISTINCT ON (j.plan_id, j.action_id) j.plan_id, j.action_id, j.event
+        FROM actions.journal j JOIN actions.plan p USING (plan_id) WHERE p.kind = 'duplicates'
+        ORDER BY j.plan_id, j.action_id, j.entry DESC)
+    SELECT DISTINCT a.payload ->> 'keeper' AS asset_id, coalesce(k.path, '') AS path
+    FROM last JOIN actions.plan_action a USING (plan_id, action_id)
+    LEFT JOIN library.asset k ON k.asset_id = (a.payload ->> 'keeper')::uuid
+    WHERE last.event = 'done' AND NOT EXISTS (SELECT 1 FROM library.live_asset l WHERE l.asset_id = k.asset_id)
+    ORDER BY 1"""
+
+
+def keepers_not_there(frames: Frames) -> pl.DataFrame:
+    """Kept ones of resolved duplicates that are not live any more: asset_id, path."""
+    return frames.read(_KEEPERS_NOT_THERE)

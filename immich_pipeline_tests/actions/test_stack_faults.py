@@ -2,8 +2,6 @@
 
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,17 +10,18 @@ import pytest
 from immich_pipeline.store.database import Database
 from immich_pipeline_tests.actions.stack_house import House, family
 from immich_pipeline_tests.immich_stub.server import FaultKind
+from immich_pipeline_tests.nursery import Nursery
 
 ROUNDS, KILLS = 25, 5  # per version; of the rounds, so many kill the process
 FAULTS: tuple[FaultKind, ...] = (500, "drop", "cut")
-HERE = Path(__file__).resolve().parents[2]
+CHILD = "immich_pipeline_tests.actions.stack_child"
 
 
 class Trouble:
     """Makes the n-th request from now go wrong."""
 
-    def __init__(self, house: House, dice: random.Random) -> None:
-        self.dice = dice
+    def __init__(self, house: House, dice: random.Random, nursery: Nursery) -> None:
+        self.dice, self.nursery = dice, nursery
         self._left, self._strike = 0, lambda: None
         self.struck = self.failed = 0
         self.ends: list[int | None] = []
@@ -39,6 +38,12 @@ class Trouble:
         if self._left == 0:
             self.struck += 1
             self._strike()
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery(CHILD) as nursery:
+        yield nursery
 
 
 @pytest.fixture
@@ -74,12 +79,10 @@ def move(house: House, asset_id: str, name: str, minute: int) -> None:
 
 def killed(house: House, trouble: Trouble, moment: int, what: str, plan_id: str) -> None:
     """Apply or undo in a process that is killed when it has asked so often."""
-    keys = ",".join(house.world.keys)
-    command = [sys.executable, "-m", "immich_pipeline_tests.actions.stack_child"]
-    with subprocess.Popen([*command, house.database.url, house.stub.url, keys, what, plan_id], cwd=HERE) as process:
-        trouble.after(moment + 2, process.kill)  # after both have said whose keys they are
+    arguments = [house.database.url, house.stub.url, ",".join(house.world.keys), what, plan_id]
+    # after both have said whose keys they are
+    trouble.ends.append(trouble.nursery.run(arguments, lambda child: trouble.after(moment + 2, child.kill)))
     trouble.over()
-    trouble.ends.append(process.returncode)
 
 
 def failing(house: House, trouble: Trouble, moment: int, what: str, plan_id: str) -> None:
@@ -98,9 +101,9 @@ def agree(house: House, theirs: set[str]) -> bool:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("house", ["2.7.5", "3.1.0"], indirect=True)
-def test_whatever_goes_wrong_the_next_run_converges(house: House) -> None:
+def test_whatever_goes_wrong_the_next_run_converges(house: House, nursery: Nursery) -> None:
     dice = random.Random(20261121)
-    trouble = Trouble(house, dice)
+    trouble = Trouble(house, dice, nursery)
     before = house.by_id()
     theirs = before.keys() - house.ours().keys()
     wanted: list[list[str]] | None = None
