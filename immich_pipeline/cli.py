@@ -1,4 +1,4 @@
-"""The command line: `immich-pipeline run | doctor | plan | plans | approve | apply | undo | choose | demo-library`."""
+"""The command line: `immich-pipeline run | doctor | plan | plans | approve | apply | undo | review | choose | demo-library`."""
 
 import getpass
 import os
@@ -83,8 +83,13 @@ def doctor(*, home: Path | None, as_document: bool) -> None:
 @_home
 @click.argument("kind")
 @click.option("--json", "as_document", is_flag=True, help="Write the whole plan as JSON.")
-def plan(*, home: Path | None, kind: str, as_document: bool) -> None:
-    """Plan a change of KIND (stacks) and show it; nothing in the library is changed.
+@click.option(
+    "--simulate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Only say what the policy in this YAML file would decide otherwise (duplicates).",
+)
+def plan(*, home: Path | None, kind: str, as_document: bool, simulate: Path | None) -> None:
+    """Plan a change of KIND (stacks, duplicates) and show it; nothing in the library is changed.
 
     Only what the last run has seen is looked at. The same plan, made again, is the same plan.
     """
@@ -92,6 +97,9 @@ def plan(*, home: Path | None, kind: str, as_document: bool) -> None:
 
     settings = _settings(home=home)
     wanted = kinds.kind_of(kind)
+    if simulate is not None:
+        _simulate(settings, kind, simulate)
+        return
     with _database(settings) as database:
         made = engine.save_plan(database, wanted.planner(database, settings))
         if as_document:
@@ -101,6 +109,15 @@ def plan(*, home: Path | None, kind: str, as_document: bool) -> None:
         counts = "".join(f", {name.replace('_', ' ')} {count:,}" for name, count in made.summary.items())
         click.echo(f"\n{made.plan_id}: {len(made.actions):,} actions on {len(made.subjects):,} assets{counts}")
         click.echo(f"{_NEXT[made.mode]}" if made.actions else "nothing to do")
+
+
+def _simulate(settings: Settings, kind: str, policy: Path) -> None:
+    from immich_pipeline.actions import duplicate_simulation  # noqa: PLC0415 - keeps `--help` fast
+
+    if kind != "duplicates":
+        raise click.UsageError("--simulate is about duplicates")
+    with _database(settings) as database:
+        click.echo(duplicate_simulation.simulate(database, settings, policy))
 
 
 _NEXT = {
@@ -215,7 +232,36 @@ def choose(*, home: Path | None, kind: str, asset_ids: tuple[str, ...], take_bac
             click.echo("taken back" if held else "there was no such choice")
         else:
             choices.choose(database, names[kind], asset_ids, made_by=_person())
-            click.echo("remembered; the next run groups by it")
+            click.echo("remembered; the next run groups by it, or the web UI within a minute")
+
+
+@main.group()
+def review() -> None:
+    """What a person says about the duplicates that the report shows."""
+
+
+@review.command("import")
+@_home
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def review_import(*, home: Path | None, file: Path) -> None:
+    """Take over FILE: the review file that the report's page saves, or the JSON plan, edited by hand.
+
+    It holds for every later run, whatever the files are called then; the next run decides by it. Exit code 0: all of it was taken over.
+    1: some of it is about files that are not there any more, or have changed. 2: nothing was.
+    """
+    from immich_pipeline.sources.review import import_review  # noqa: PLC0415 - keeps `--help` fast
+
+    settings = _settings(home=home)
+    with _database(settings) as database:
+        imported = import_review(database, settings, file, made_by=_person())
+    for problem in (*imported.problems, *imported.stale):
+        click.echo(problem)
+    names = ("accepted", "rejected", "dismissed", "unchanged")
+    counts = {name: getattr(imported, name) for name in names} | {"stale": len(imported.stale)}
+    click.echo(", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing in it")
+    if imported.accepted or imported.rejected or imported.dismissed:
+        click.echo("next: 'immich-pipeline run --once' decides by it (the web UI, if it is up, does so within a minute)")
+    _end(not imported.stale and not imported.problems)
 
 
 def _tell(

@@ -68,8 +68,9 @@ class Progress:
         """The line as it would be said now."""
         if not self.total:
             return f"{self.what}: {self.done:,} {self.unit}, {self.rate:,.0f}/s"
-        left = duration((self.total - self.done) / self.rate) if self.done else "unknown time"
+        total = max(self.total, self.done)  # which may have been an estimate
+        left = duration((total - self.done) / self.rate) if self.done else "unknown time"
         return (
-            f"{self.what}: {self.done:,} of {self.total:,} {self.unit} ({self.done / self.total:.0%}), "
+            f"{self.what}: {self.done:,} of {total:,} {self.unit} ({self.done / total:.0%}), "
             f"{self.rate:,.0f}/s, about {left} left"
         )

@@ -173,3 +173,32 @@ def test_one_user_by_environment_alone(environment: dict[str, str], tmp_path: Pa
     assert settings.library_name == "Immich's database"
     (tmp_path / "key").write_text("two\nlines")
     assert "on one line" in problem(environment | {"IMMICH_DATABASE_URL_FILE": str(tmp_path / "key")})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("order: [pixels, protected]", "line 2: each step is named once, and `protected` comes first"),
+        ("order: pixels", "line 2: should be a list, such as [one, another], not 'pixels'"),
+        ("order: [protected, size]", "not 'size'"),
+        ("unattended: [edited]", "line 2: should be 'exact', 'same_pixels' or 'reencoded', not 'edited'"),
+        ("instead: stack", "line 2: should be 'name: value' lines, not 'stack'"),
+        ("instead: {similar: stack}", "should be 'exact', 'same_pixels', 'reencoded' or 'edited', not 'similar'"),
+        ("delete_from: [7]", "should be a text (in quotes where it looks like a number), not 7"),
+        ("backup: {required: maybe}", "should be true or false, not 'maybe'"),
+        ("pixel_tolerance: 3%", "should be a number, not '3%'"),
+        ("quarantine: a/b", "should be the name of one folder, with a dot before it and no slash in it, not 'a/b'"),
+        ("quarantine: ..", "should be the name of one folder"),
+        ("weights: {gpss: 1}", "line 2: unknown setting 'duplicates.weights.gpss'"),
+    ],
+)
+def test_what_is_wrong_about_duplicates_is_told_in_plain_words(
+    environment: dict[str, str], tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "immich-pipeline.yaml").write_text(f"duplicates:\n  {text}\n")
+    assert said in problem(environment)
+
+
+def test_the_part_about_duplicates_is_lines_too(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "immich-pipeline.yaml").write_text("duplicates: auto\n")
+    assert "line 1: should be 'name: value' lines, not 'auto'" in problem(environment)

@@ -34,6 +34,10 @@ def test_a_line_says_how_far_how_fast_and_how_long() -> None:
     assert work.line().startswith("hashing: 250 of 1,000 files (25%), ")
     assert work.line().endswith(" left")
     assert Progress("hashing", 10).line().endswith("about unknown time left")
+    more = Progress("making about this many", 10)
+    more.at(12)
+    assert more.line().startswith("making about this many: 12 of 12 files (100%), ")
+    assert more.line().endswith("about 0 s left")
     assert Progress("scanning").line().startswith("scanning: 0 files, ")
 
 

@@ -28,14 +28,21 @@ measure_batch = dg.define_asset_job(
 
 find_duplicates = dg.define_asset_job(
     "find_duplicates",
-    selection=dg.AssetSelection.groups("captures", "duplicates") - dg.AssetSelection.assets("stacks"),
-    description="Group the files of one capture, find duplicates, write the report.",
+    selection=dg.AssetSelection.groups("captures", "duplicates")
+    - dg.AssetSelection.assets("stacks", "duplicate_resolutions"),
+    description="Group the files of one capture, find duplicates, decide which is kept, write the report.",
 )
 
 apply_stacks = dg.define_asset_job(
     "apply_stacks",
     selection=dg.AssetSelection.assets("stack_plan", "stacks"),
     description="Plan the stacks and apply the plan on the server, as far as its mode and a person's approval allow.",
+)
+
+resolve_duplicates = dg.define_asset_job(
+    "resolve_duplicates",
+    selection=dg.AssetSelection.assets("duplicate_plan", "duplicate_resolutions"),
+    description="Plan what becomes of duplicates and apply the plan, as far as its mode and a person's approval allow.",
 )
 
 audit_month = dg.define_asset_job(

@@ -1,6 +1,7 @@
 """What assets need from outside: the settings and the pipeline's database."""
 
 from functools import cache
+from pathlib import Path
 
 import dagster as dg
 
@@ -11,9 +12,9 @@ from immich_pipeline.store.migrate import migrate
 
 
 @cache
-def _embedded(settings: Settings) -> Database:
-    """The embedded server, kept up as long as this process lives; tables brought up to date."""
-    database = Database(server.keep_running(settings.home))
+def _embedded(home: Path) -> Database:
+    """The embedded server of a data folder, kept up as long as this process lives; tables brought up to date."""
+    database = Database(server.keep_running(home))
     migrate(database)
     return database
 
@@ -28,7 +29,7 @@ class PipelineResource(dg.ConfigurableResource):
     def database(self) -> Database:
         """The database; `immich-pipeline run` has migrated one that it names, the embedded one is migrated here."""
         settings = self.settings()
-        return Database(settings.database_url) if settings.database_url else _embedded(settings)
+        return Database(settings.database_url) if settings.database_url else _embedded(settings.home)
 
 
 @dg.definitions

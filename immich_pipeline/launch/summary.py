@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from immich_pipeline.dedup.wording import words
 from immich_pipeline.progress import byte_size, duration
 from immich_pipeline.store.database import Database
 from immich_pipeline.store.frames import Frames
@@ -45,6 +46,7 @@ class Summary:
     rows_changed: int
     errors: dict[str, int]
     duplicate_groups: dict[str, int]
+    decisions: dict[str, int]
     capture_groups: dict[str, int]
     reclaimable_bytes: int
     report: str
@@ -75,6 +77,7 @@ def summarise(database: Database, work: dict[str, Any], *, report: Path, seconds
             duplicate_groups=_by(
                 frames, "SELECT class, count(*) FROM duplicates.duplicate_group GROUP BY 1 ORDER BY 1"
             ),
+            decisions=_by(frames, "SELECT verdict, count(*) FROM duplicates.decision GROUP BY 1 ORDER BY 1"),
             capture_groups=_by(
                 frames, "SELECT kind, count(DISTINCT group_id) FROM captures.capture_member GROUP BY 1 ORDER BY 1"
             ),
@@ -97,6 +100,7 @@ def as_table(summary: Summary) -> str:
         ("not readable, or not a picture", _listed(summary.errors)),
         ("left out", _listed(summary.skipped)),
         ("duplicate groups", _listed(summary.duplicate_groups)),
+        ("decided, capture by capture", _listed(_in_words(summary.decisions))),
         ("capture groups", _listed(summary.capture_groups)),
         ("space in second copies", byte_size(summary.reclaimable_bytes)),
         ("time", duration(summary.seconds)),
@@ -113,6 +117,11 @@ def as_table(summary: Summary) -> str:
         rows.insert(0, ("result", f"{summary.hashed:,} files hashed, {summary.rows_changed:,} rows changed"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+
+
+def _in_words(decisions: dict[str, int]) -> dict[str, int]:
+    titles = words()["verdicts"]
+    return {titles.get(verdict, verdict).lower(): count for verdict, count in decisions.items()}
 
 
 def _listed(counts: dict[str, int]) -> str:

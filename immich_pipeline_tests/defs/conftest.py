@@ -30,6 +30,9 @@ TABLES = {
     "duplicates.verified_pair": "*",
     "duplicates.duplicate_group": "*",
     "duplicates.duplicate_member": "*",
+    "duplicates.set_member": "*",
+    "duplicates.decision": "*",
+    "duplicates.decision_member": "*",
 }
 """What must come out the same whatever happened on the way: everything but batch keys and moments of work."""
 

@@ -18,9 +18,11 @@ from immich_pipeline.defs.content.automation import (
     ingest_batches_planned,
     retry_failed_batches,
 )
-from immich_pipeline.defs.library.automation import daily_reconcile, folder_changed
+from immich_pipeline.defs.duplicates.automation import person_said_something
+from immich_pipeline.defs.library.automation import PASS_UNDER_WAY, daily_reconcile, folder_changed
 from immich_pipeline.defs.resources import PipelineResource
 from immich_pipeline.store.batches import SENSORS_WAIT
+from immich_pipeline.store.verdicts import record_verdict
 from immich_pipeline_tests.defs.conftest import Pipeline
 from immich_pipeline_tests.photos import save_jpeg, scene
 
@@ -87,6 +89,20 @@ def test_files_still_being_written_are_looked_at_again(pipeline: Pipeline) -> No
     assert "still being written" in request.tags["immich_pipeline/why"]
 
 
+def test_what_a_person_says_is_decided_by_soon(pipeline: Pipeline) -> None:
+    assert isinstance(tick(person_said_something, pipeline)[0], dg.SkipReason), "nothing was ever decided"
+    pipeline.run()
+    assert isinstance(tick(person_said_something, pipeline)[0], dg.SkipReason)
+    record_verdict(pipeline.database, [b"a", b"b"], "rejected", None, "anna")
+    (asked,) = tick(person_said_something, pipeline)
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.run_key == "choices 1"
+    with pipeline.database.lock(SENSORS_WAIT):
+        assert tick(person_said_something, pipeline) == [PASS_UNDER_WAY]
+    pipeline.run()
+    assert isinstance(tick(person_said_something, pipeline)[0], dg.SkipReason)
+
+
 def test_sensors_wait_while_a_pass_is_under_way(pipeline: Pipeline) -> None:
     with pipeline.database.lock(SENSORS_WAIT):
         for answer in (
@@ -147,7 +163,7 @@ def test_whole_library_assets_follow_once_behind_a_burst(pipeline: Pipeline) -> 
         job = pipeline.definitions.resolve_job_def("measure_batch")
         assert job.execute_in_process(instance=pipeline.instance, partition_key=key).success
     second = dg.evaluate_automation_conditions(pipeline.definitions, pipeline.instance, cursor=first.cursor)
-    assert second.total_requested == 5
+    assert second.total_requested == 7
     third = dg.evaluate_automation_conditions(pipeline.definitions, pipeline.instance, cursor=second.cursor)
     assert third.total_requested == 0
 

@@ -16,7 +16,10 @@ ASSETS = {
     "stacks": ("captures", None),
     "duplicate_candidates": ("duplicates", None),
     "duplicate_groups": ("duplicates", None),
+    "duplicate_decisions": ("duplicates", None),
     "duplicate_report": ("duplicates", None),
+    "duplicate_plan": ("duplicates", None),
+    "duplicate_resolutions": ("duplicates", None),
     "integrity_audits": ("maintenance", "months"),
 }
 CHECKS = {
@@ -37,7 +40,12 @@ CHECKS = {
     "duplicate_groups:every_group_member_exists",
     "duplicate_groups:no_asset_in_two_groups",
     "duplicate_groups:one_owner_per_group",
+    "duplicate_decisions:every_group_member_exists",
+    "duplicate_decisions:no_asset_in_two_groups",
+    "duplicate_decisions:one_owner_per_group",
     "duplicate_report:report_is_there",
+    "duplicate_resolutions:no_resolution_failed",
+    "duplicate_resolutions:every_kept_file_is_there",
     "integrity_audits:every_file_is_as_it_was",
 }
 JOBS = {
@@ -45,15 +53,17 @@ JOBS = {
     "examine_set_up",
     "measure_batch",
     "apply_stacks",
+    "resolve_duplicates",
     "find_duplicates",
     "audit_month",
     "archive_batches",
     "migrate_database",
     "process_library",
 }
-SENSORS = {"folder_changed", "server_changed", "ingest_batches_planned", "inputs_changed"}
+SENSORS = {"folder_changed", "server_changed", "ingest_batches_planned", "inputs_changed", "person_said_something"}
 SCHEDULES = {
     "daily_stacks",
+    "daily_duplicates",
     "daily_reconcile",
     "daily_examination",
     "retry_failed_batches",
@@ -120,5 +130,7 @@ def test_whole_library_assets_run_by_condition_and_batches_by_sensor(nodes: dict
         "stack_plan",
         "duplicate_candidates",
         "duplicate_groups",
+        "duplicate_decisions",
         "duplicate_report",
+        "duplicate_plan",
     }

@@ -16,6 +16,7 @@ FULL = Summary(
     rows_changed=4000,
     errors={"empty": 3, "too_large": 1},
     duplicate_groups={"exact": 7},
+    decisions={"certain": 5, "review": 1},
     capture_groups={},
     reclaimable_bytes=12_345_678,
     report="/data/reports/duplicates.html",
@@ -30,6 +31,7 @@ def test_the_table_is_for_people() -> None:
     assert "4 (3 empty, 1 too large)" in table
     assert "12.3 MB" in table
     assert "75 s" in table
+    assert "6 (5 certain, 1 needs you)" in table
 
 
 def test_the_json_is_for_programs() -> None:

@@ -1,18 +1,15 @@
 """Captures as stacks on the server: what would change, and what was done."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 import polars as pl
 
 from immich_pipeline.actions import engine
 from immich_pipeline.actions.stack_plan import STACKS, stack_outlook
+from immich_pipeline.defs.applying import ApplyConfig, apply_as_asset
 from immich_pipeline.defs.automation import WHEN_INPUTS_CHANGE
 from immich_pipeline.defs.captures.assets import capture_groups
 from immich_pipeline.defs.metadata import counts_table, markdown_table
 from immich_pipeline.defs.resources import PipelineResource
-from immich_pipeline.errors import UserError
-from immich_pipeline.progress import Progress
 
 _OWNERS = ["team:immich-pipeline"]
 
@@ -49,13 +46,6 @@ def stack_plan(pipeline: PipelineResource) -> dg.MaterializeResult:
     )
 
 
-class StacksConfig(dg.Config):
-    """What a person says when they launch it."""
-
-    over_brake: bool = False
-    """Apply the plan although it touches more of the library than the brakes allow."""
-
-
 @dg.asset(
     group_name="captures",
     kinds={"immich"},
@@ -64,39 +54,14 @@ class StacksConfig(dg.Config):
     deps=[stack_plan],
     pool="immich_write",
 )
-def stacks(context: dg.AssetExecutionContext, config: StacksConfig, pipeline: PipelineResource) -> dg.MaterializeResult:
+def stacks(context: dg.AssetExecutionContext, config: ApplyConfig, pipeline: PipelineResource) -> dg.MaterializeResult:
     """What was done of the stack plan on the server: launched by a person, or once a day where the settings say `mode: auto`.
 
     Each action reads the server again first, is written to the journal before and after, and fails by itself. Applying twice does
     nothing the second time; `immich-pipeline undo` takes it back.
     """
-    settings, database = pipeline.settings(), pipeline.database()
-    plan = engine.save_plan(database, STACKS.planner(database, settings))
-    brakes = STACKS.brakes(settings)
-    try:
-        with STACKS.executor(database, settings) as executor:
-            applied = engine.apply_plan(
-                database,
-                plan.plan_id,
-                executor,
-                brakes=brakes.released() if config.over_brake else brakes,
-                run_id=context.run.run_id,
-                progress=Progress("making stacks", len(plan.actions), "actions"),
-            )
-    except UserError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
-    if applied.stopped:
-        raise dg.Failure(applied.stopped, allow_retries=False)
-    names = ("done", "already", "skipped", "failed", "waiting", "rejected", "held")
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": applied.done,
-            "plan": plan.plan_id,
-            "undo_with": f"immich-pipeline undo --run {applied.run_id}",
-            **{name: getattr(applied, name) for name in names},
-            "problems": markdown_table(pl.DataFrame(list(applied.problems), schema=["action", "reason"], orient="row")),
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+    return apply_as_asset(
+        STACKS, pipeline.database(), pipeline.settings(), run_id=context.run.run_id, over_brake=config.over_brake
     )
 
 
