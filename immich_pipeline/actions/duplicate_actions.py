@@ -16,7 +16,8 @@ from immich_pipeline.policies import DuplicateSettings
 
 Row = Mapping[str, Any]
 """A file of a set: a row of `store.decisions.members_to_plan`, with `content` and `sha256` (hex, null where unknown), and `sidecars` (JSON
-values; of files of a folder that are given up) and `beside` (extension and size of each sidecar of a file of a folder)."""
+values; of files of a folder that are given up) and `beside` (extension and size of each sidecar of a file of a folder) and
+`maybe_on_server` (a file of a folder that is given up may be the file of a server's asset)."""
 
 _NAMED = 3  # losers that the reason names
 _OPERATIONS = {"trash": "resolve", "stack": "stack", "archive": "archive", "tag": "tag", "album": "album"}
@@ -126,6 +127,8 @@ def _in_folder(rows: Sequence[Row], losers: Sequence[Row]) -> Action | str:
         return f"a folder knows no {rows[0]['becomes']}: its files can only be moved to the quarantine"
     if any(row["sha256"] is None for row in rows):
         return "a file was not hashed yet"
+    if any(row["maybe_on_server"] for row in rows):
+        return "a copy may be the very file that a server shows: say where the server's folders are (immich.paths)"
     kept = set().union(*(row["beside"] for row in rows if row["role"] in {"keeper", "kept"}))
     if rows[0]["verdict"] == "certain" and any(row["beside"] - kept for row in losers if row["sidecars"]):
         return "a copy has a sidecar that no kept file has: what it says would go with it"

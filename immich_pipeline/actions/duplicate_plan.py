@@ -35,7 +35,7 @@ from immich_pipeline.store.decisions import (
     every_word_was_heard,
     members_to_plan,
 )
-from immich_pipeline.store.folder_files import own_sidecars, sidecar_marks
+from immich_pipeline.store.folder_files import maybe_on_a_server, own_sidecars, sidecar_marks
 from immich_pipeline.store.frames import Frames
 
 LEFT_OUT_SCHEMA: dict[str, pl.DataType] = {"set_id": pl.String(), "class": pl.String(), "reason": pl.String()}
@@ -125,7 +125,7 @@ def _with_contents(frames: Frames, members: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_sidecars(frames: Frames, members: pl.DataFrame) -> pl.DataFrame:
-    """With `sidecars`: those that go with a folder's file when it is given up, in JSON's values; `beside`: extension and size of all."""
+    """With `sidecars`: those that go with a folder's file when it is given up, in JSON's values; `beside`: extension and size of all; `maybe_on_server`."""
     moved = members.filter(pl.col("owner_id").is_null(), pl.col("role").is_in(["loser", "follows"]))
     listed: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in own_sidecars(frames, moved.select("set_id", "asset_id")).iter_rows(named=True):
@@ -140,6 +140,7 @@ def _with_sidecars(frames: Frames, members: pl.DataFrame) -> pl.DataFrame:
     return members.with_columns(
         sidecars=pl.Series([listed.get(key, []) for key in keys], dtype=pl.Object),
         beside=pl.Series([marks.get(asset_id, set()) for asset_id in members["asset_id"]], dtype=pl.Object),
+        maybe_on_server=pl.col("asset_id").is_in(list(maybe_on_a_server(frames, moved["asset_id"].to_list()))),
     )
 
 

@@ -138,8 +138,10 @@ def _edits(files: pl.DataFrame) -> pl.DataFrame:
 def _unproven(files: pl.DataFrame, settings: DuplicateSettings) -> pl.DataFrame:
     """Alike and of one size, and nothing says that they are one moment.
 
-    Two frames of a burst without their metadata, or two scans of one form, look no different when small. A copy of another size was made from something. Of one size, both must say when they were taken, and to a fraction of a second or under
-    one name: within a second a camera takes several.
+    Two frames of a burst without their metadata, or two scans of one form, look no different when small.
+
+    A copy of another size was made from something. Of one size, both must say when they were taken, and to a fraction
+    of a second or under one name: within a second a camera takes several.
     """
     known = ("true_date", "subsec", "name", "pixels")
     saved_again = files.filter(pl.col("class") == "reencoded")

@@ -33,6 +33,20 @@ _SIDECARS = """
     ORDER BY m.set_id, m.asset_id, c.real_path"""
 
 
+# Where a server's folder is not mounted here by a path that is known, the end of the path, the name and the size have to tell.
+_ON_A_SERVER = """
+    SELECT DISTINCT f.asset_id::text
+    FROM library.asset f JOIN library.immich_record r ON r.original_name = f.name AND r.size = f.size
+    JOIN library.asset i ON i.asset_id = r.asset_id AND i.gone_at IS NULL JOIN library.source s ON s.source_id = i.source_id AND s.active
+    WHERE f.asset_id::text = ANY($1) AND right(r.original_path, length(f.path) + 1) = '/' || f.path
+      AND NOT EXISTS (SELECT 1 FROM library.mounted_file m WHERE m.asset_id = i.asset_id)"""
+
+
+def maybe_on_a_server(frames: Frames, asset_ids: Collection[str]) -> set[str]:
+    """Which of these files of folders may be the very files that a server shows: moved away, they would be missing there."""
+    return set(frames.read(_ON_A_SERVER, list(asset_ids))["asset_id"])
+
+
 def own_sidecars(frames: Frames, moved: pl.DataFrame) -> pl.DataFrame:
     """The sidecars that go with files which are moved.
 

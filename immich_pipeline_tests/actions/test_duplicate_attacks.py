@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import polars as pl
 import pytest
 
 from immich_pipeline.actions.backup import BackupStore
@@ -24,9 +25,12 @@ from immich_pipeline.sources.immich.details import refresh_details
 from immich_pipeline.sources.immich.server import ImmichServer
 from immich_pipeline.sources.immich.snapshot import take_server_snapshot
 from immich_pipeline.store.database import Database
+from immich_pipeline.store.folder_files import maybe_on_a_server
+from immich_pipeline.store.library import activate_sources, write_assets
 from immich_pipeline_tests.actions.duplicate_world import DuplicateWorld, Group, Pipeline
 from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import Asset
+from immich_pipeline_tests.store.rows import SOURCE, asset_id, assets
 
 
 @pytest.fixture
@@ -162,7 +166,7 @@ def folder_row(name: str, role: str, beside: set[tuple[str, int]], **more: objec
         "class": "exact", "verdict": "certain", "keeper_id": "a", "decided_by": "bytes", "unit_id": name, "sha256": "00" * 32,
         "content": "00" * 32, "root": b"/photos", "real_path": name.encode(), "path": name, "size": 1, "mtime_ns": 1, "inode": 1,
         "visibility": "timeline", "sidecars": sidecars, "beside": beside, "policy_hash": policy_hash(DuplicateSettings()),
-        "changed_since": False,
+        "changed_since": False, "maybe_on_server": False,
     } | more  # fmt: skip
 
 
@@ -292,3 +296,24 @@ def test_a_chain_of_decisions_never_leaves_a_content_without_a_copy(
         assert all(map(somewhere, contents.values()))
     alive = {one.content for one in made.world.assets.values() if one.deleted_at is None}
     assert {*contents.values(), best.content} <= alive
+
+
+def test_a_file_that_a_server_may_show_stays_where_it_is() -> None:
+    rows = folder_row("a", "keeper", set()), folder_row("b", "loser", set(), maybe_on_server=True)
+    assert "immich.paths" in str(set_action(rows, DuplicateSettings()))
+
+
+def test_a_folder_that_a_server_looks_into_by_a_path_that_is_not_told(made: DuplicateWorld, pipeline: Pipeline) -> None:
+    """The folder of photos is an import path of the server's, which `immich.paths` does not say."""
+    seen = made._external(7, made.alice, made.allowed, "exact").files[1]
+    pipeline.look()
+    below = seen.original_path.removeprefix("/external/").encode()
+    content = seen.content or b""
+    settings = pipeline.settings
+    assert settings.immich is not None
+    server = ImmichServer(settings.immich, FormatTable.load())
+    activate_sources(pipeline.database, [server.row, SOURCE])
+    with pipeline.database.frames() as frames:
+        rows = assets(os.fsdecode(below), "scans/other.jpg").with_columns(size=pl.lit(len(content), pl.Int64))
+        write_assets(frames, rows, [])
+        assert maybe_on_a_server(frames, rows["asset_id"].to_list()) == {asset_id(os.fsdecode(below))}

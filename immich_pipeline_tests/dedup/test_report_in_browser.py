@@ -109,13 +109,26 @@ def test_ten_thousand_groups_open_quickly(page: Shown) -> None:
     assert page.names == ["IMG_00077.JPG"]
 
 
+def test_a_group_on_a_server_says_where_the_others_go(page: Shown) -> None:
+    page.open(plan_of(a_set("s1", file("a", server_asset=True), file("b", server_asset=True, size=500))))
+    assert page.texts("section .reason") == ["Decided by: Pixels · The others go into the trash"]
+
+
+def test_a_key_about_no_group_shows_the_first(page: Shown) -> None:
+    page.open(three())
+    page.browser.press("a")
+    assert page.names == ["a.jpg", "c.jpg", "e.jpg"]
+    assert page.browser.run("document.activeElement.dataset.set") == "0"
+    assert page.texts("#chosen") == ["No choices yet"]
+
+
 def test_a_group_says_what_is_kept_and_why(page: Shown) -> None:
     page.open(three(), thumbnails={"a": a_picture()})
     assert page.names == ["a.jpg", "c.jpg", "e.jpg"]
     first = "section:nth-child(1)"
     assert page.texts(f"{first} .fate strong") == ["Would be kept", "Would be given up"]
     assert page.texts(f"{first} .immich-note") == ["Immich would keep b.jpg and lose: GPS"]
-    assert page.texts(f"{first} .reason") == ["Decided by: Pixels · The others go into the trash"]
+    assert page.texts(f"{first} .reason") == ["Decided by: Pixels · The others are moved to the quarantine folder"]
     assert page.texts(f"{first} article mark") == ["900 bytes", "yes", "800 bytes", "no"]
     assert (
         page.browser.run(

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from immich_pipeline.store.database import Database
-from immich_pipeline.store.folder_files import is_looked_after, own_sidecars, roles_of
+from immich_pipeline.store.folder_files import is_looked_after, own_sidecars, roles_of, sidecar_marks
 from immich_pipeline.store.library import activate_sources, write_assets
 from immich_pipeline_tests.store.rows import ROOT, SOURCE, asset_id, assets
 
@@ -84,3 +84,10 @@ def test_the_roles_of_files_in_all_decisions(folder: Database) -> None:
     with folder.frames() as frames:
         assert roles_of(frames, [two, "no id at all"]) == {(two, "loser"), (two, "keeper")}
         assert roles_of(frames, []) == set()
+
+
+def test_every_sidecar_of_a_file_is_told(folder: Database) -> None:
+    one, two, raw = asset_id("a/one.jpg"), asset_id("a/two.jpg"), asset_id("a/ONE.cr2")
+    with folder.frames() as frames:
+        assert sidecar_marks(frames, [one, two, raw, "no id"]) == {(one, "xmp", 5), (two, "xmp", 5)}
+        assert sidecar_marks(frames, []) == set()
