@@ -260,7 +260,9 @@ def review_import(*, home: Path | None, file: Path) -> None:
     counts = {name: getattr(imported, name) for name in names} | {"stale": len(imported.stale)}
     click.echo(", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing in it")
     if imported.accepted or imported.rejected or imported.dismissed:
-        click.echo("next: 'immich-pipeline run --once' decides by it (the web UI, if it is up, does so within a minute)")
+        click.echo(
+            "next: 'immich-pipeline run --once' decides by it (the web UI, if it is up, does so within a minute)"
+        )
     _end(not imported.stale and not imported.problems)
 
 

@@ -125,7 +125,7 @@ def _with_contents(frames: Frames, members: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_sidecars(frames: Frames, members: pl.DataFrame) -> pl.DataFrame:
-    """With `sidecars`: those that go with a folder's file when it is given up, in JSON's values; `beside`: extension and size of all; `maybe_on_server`."""
+    """With what a folder's files have beside them: see `duplicate_actions.Row`."""
     moved = members.filter(pl.col("owner_id").is_null(), pl.col("role").is_in(["loser", "follows"]))
     listed: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in own_sidecars(frames, moved.select("set_id", "asset_id")).iter_rows(named=True):

@@ -155,6 +155,8 @@ def _to_srgb(profile: bytes) -> ImageCms.ImageCmsTransform | None:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != "RGB":
             return None
-        return ImageCms.ImageCmsTransform(source, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), "RGB", "RGB")
+        return ImageCms.ImageCmsTransform(
+            source, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), "RGB", "RGB"
+        )
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
