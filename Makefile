@@ -29,7 +29,7 @@ run: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n logical
+	$(BIN)/coverage run -m pytest -n logical --dist worksteal  # most of a file stays with one worker, as what its tests share does
 	@$(BIN)/coverage combine --quiet 2>/dev/null  # data files of processes that the tests killed are cut off: left out
 	@rm -f .coverage.*
 	$(BIN)/coverage report --include='immich_pipeline/media/*,immich_pipeline/grouping/*,immich_pipeline/dedup/*' --fail-under=100

@@ -1,8 +1,11 @@
 """A real PostgreSQL for the whole test session, and a fresh database in it for each test that asks."""
 
+import os
 import secrets
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -26,6 +29,28 @@ def pytest_configure() -> None:
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest come first, so that no worker is left alone with one of them in the end."""
+    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Take no coverage of a test marked `unmeasured`, nor of the threads and processes that it starts."""
+    measure, measure_threads = sys.gettrace(), threading.gettrace()
+    if item.get_closest_marker("unmeasured") is None or type(measure).__module__.split(".")[0] != "coverage":
+        return (yield)
+    for_processes = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("COVERAGE_PROCESS_")}
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        os.environ.update(for_processes)
+        sys.settrace(measure)
+        threading.settrace(measure_threads)
 
 
 @pytest.fixture(scope="session")

@@ -30,3 +30,15 @@ def open_clients(immich: ImmichSettings) -> Iterator[Mapping[str, ImmichClient]]
         for problem in problems:
             logger.warning("nothing is done with %s", problem)
         yield clients
+
+
+def client_of(clients: Mapping[str, ImmichClient], owner_id: str) -> ImmichClient:
+    """The client of a user.
+
+    Raises:
+        ImmichError: there is no key for this one, or it is not accepted.
+    """
+    client = clients.get(owner_id)
+    if client is None:
+        raise ImmichError(f"no API key of the user {owner_id} is configured, or it is not accepted: see immich.users")
+    return client

@@ -19,6 +19,9 @@ Row = Mapping[str, Any]
 values; of files of a folder that are given up) and `beside` (extension and size of each sidecar of a file of a folder) and
 `maybe_on_server` (a file of a folder that is given up may be the file of a server's asset)."""
 
+ANEW = "`immich-pipeline run --once` decides anew; then plan again"
+"""What a person does about decisions that are out of date."""
+
 _NAMED = 3  # losers that the reason names
 _OPERATIONS = {"trash": "resolve", "stack": "stack", "archive": "archive", "tag": "tag", "album": "album"}
 
@@ -54,9 +57,9 @@ def _outdated(rows: Sequence[Row], settings: DuplicateSettings) -> str | None:
     if all(row["asset_id"] != row["keeper_id"] for row in rows):
         return "the one that is to be kept is not there any more"
     if rows[0]["policy_hash"] != policy_hash(settings):
-        return "it was decided by other settings than those that hold now"
+        return f"it was decided by other settings than those that hold now: {ANEW}"
     if any(row["changed_since"] for row in rows):
-        return "it was changed on the server since it was decided"
+        return f"it was changed on the server since it was decided: {ANEW}"
     return None
 
 

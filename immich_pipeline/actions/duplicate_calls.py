@@ -5,7 +5,6 @@ from typing import Any
 
 from immich_pipeline.actions.duplicate_merge import same_box
 from immich_pipeline.actions.duplicate_steps import Change, Covering, Joining, Naming, Showing, Step, Tagging
-from immich_pipeline.actions.stacking import Call, Delete, Post, Put, Remove
 from immich_pipeline.immich.client import ImmichClient
 from immich_pipeline.immich.errors import ImmichError
 
@@ -35,20 +34,6 @@ def perform(client: ImmichClient, step: Step) -> str:
         case Naming():
             _name(client, step)
     return type(step).__name__.lower()
-
-
-def send_stack_call(client: ImmichClient, call: Call) -> str:
-    """Make a call about a stack; returns the id of the stack that it is about."""
-    match call:
-        case Post(ids):
-            return client.create_stack(ids).id
-        case Put(stack_id, primary):
-            client.update_stack(stack_id, primary)
-        case Remove(stack_id, asset_id):
-            client.remove_from_stack(stack_id, asset_id)
-        case Delete(stack_id):
-            client.delete_stack(stack_id)
-    return call.stack_id
 
 
 def _show(client: ImmichClient, step: Showing) -> None:

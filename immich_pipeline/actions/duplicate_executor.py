@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from immich_pipeline.actions.backup import BackupStore
-from immich_pipeline.actions.duplicate_calls import send_stack_call
+from immich_pipeline.actions.clients import client_of
 from immich_pipeline.actions.duplicate_check import (
     is_as_planned,
     is_given_up,
@@ -36,10 +36,10 @@ from immich_pipeline.actions.duplicate_undo import (
     why_not_back,
 )
 from immich_pipeline.actions.model import Action, State
+from immich_pipeline.actions.stack_calls import send_stack_call
 from immich_pipeline.actions.stacking import after, next_call
 from immich_pipeline.errors import UserError
 from immich_pipeline.immich.client import ImmichClient, Upload
-from immich_pipeline.immich.errors import ImmichError
 from immich_pipeline.progress import logger
 
 __all__ = ["KIND", "DuplicateExecutor", "Memory"]
@@ -133,7 +133,7 @@ class DuplicateExecutor:
         """
         if not is_as_planned(action, state) and not self._is_decided(action):
             raise UserError(f"it was begun, but {_NOT_DECIDED}: undo it")
-        self._client(action)
+        client_of(self._clients, action.owner_id)
         try:
             calls, known = self._resolvers[action.owner_id].resolve(action, state)
             self._just_read = (action.action_id(KIND), known) if action.operation == "resolve" else None
@@ -176,16 +176,8 @@ class DuplicateExecutor:
         """See `duplicate_undo.is_back`."""
         return is_back(action, before, now)
 
-    def _client(self, action: Action) -> ImmichClient:
-        client = self._clients.get(action.owner_id)
-        if client is None:
-            raise ImmichError(
-                f"no API key of the user {action.owner_id} is configured, or it is not accepted: see immich.users"
-            )
-        return client
-
     def _reader(self, action: Action) -> SetReader:
-        self._client(action)
+        client_of(self._clients, action.owner_id)
         return self._readers[action.owner_id]
 
     def _is_decided(self, action: Action) -> bool:
@@ -197,13 +189,13 @@ class DuplicateExecutor:
         reader = self._reader(action)
         for asset_id in gone(action, before, now):
             sha1 = reader.sha1_of(self._backups.restore_bytes(asset_id))
-            present = self._client(action).present([sha1]).get(sha1)
+            present = client_of(self._clients, action.owner_id).present([sha1]).get(sha1)
             if present is not None:
                 return f"asset {asset_id} is gone, and its bytes cannot be uploaded again: asset {present.asset_id} has the same"
         return None
 
     def _bring_back(self, action: Action, before: State, now: State) -> None:
-        client, reader = self._client(action), self._reader(action)
+        client, reader = client_of(self._clients, action.owner_id), self._reader(action)
         for asset_id in gone(action, before, now):
             path = self._backups.restore_bytes(asset_id)
             client.upload(_upload(path, before["assets"][asset_id], reader.sha1_of(path)))
@@ -215,7 +207,7 @@ class DuplicateExecutor:
 
     def _put_back(self, action: Action, before: State, now: State) -> None:
         """The losers have what is theirs before the kept one gives it away; a live video is let go before it is taken."""
-        client = self._client(action)
+        client = client_of(self._clients, action.owner_id)
         losers, keeper = list(losers_back(action, before, now)), keeper_back(action, before, now)
         steps: list[Step] = []
         for one in losers:

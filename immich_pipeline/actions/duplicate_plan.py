@@ -13,7 +13,7 @@ import polars as pl
 from immich_pipeline.actions.backup import BackupStore
 from immich_pipeline.actions.brakes import Brakes
 from immich_pipeline.actions.clients import open_clients
-from immich_pipeline.actions.duplicate_actions import set_action
+from immich_pipeline.actions.duplicate_actions import ANEW, set_action
 from immich_pipeline.actions.duplicate_executor import KIND, DuplicateExecutor
 from immich_pipeline.actions.duplicate_memory import StoredDecisions
 from immich_pipeline.actions.model import Action, Executor, Kind, Plan
@@ -47,9 +47,7 @@ _CODE = "1"
 _RETURNED = (
     "a file was given up before and brought back: it is given up again only when a person accepts the set in a review"
 )
-_ANEW = "`immich-pipeline run --once` decides anew; then plan again"
-_SAID_SINCE = f"a person said something since it was decided: {_ANEW}"
-_OTHER_SETTINGS = f"it was decided by other settings: {_ANEW}"
+_SAID_SINCE = f"a person said something since it was decided: {ANEW}"
 _NEXT_RUN = "left to the next plan: this one is full (duplicates.budget)"
 
 
@@ -71,7 +69,7 @@ def duplicate_outlook(database: Database, settings: Settings) -> DuplicateOutloo
         if not decisions_are_known(frames):
             raise UserError("duplicates were not looked for yet: run `immich-pipeline run` first, then plan")
         members = _with_sidecars(frames, _with_contents(frames, members_to_plan(frames, _VERDICTS)))
-        held_back = _held_back(frames, members, policy_hash(settings.duplicates))
+        held_back = _held_back(frames, members)
         looked_at = state.fingerprint(frames, _INPUTS, {"code": _CODE, "held_back": sorted(held_back.items())})
     actions, left_out = _within_budget(members, settings.duplicates, held_back)
     plan = Plan.of(
@@ -144,12 +142,11 @@ def _with_sidecars(frames: Frames, members: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _held_back(frames: Frames, members: pl.DataFrame, policy: str) -> dict[str, str]:
+def _held_back(frames: Frames, members: pl.DataFrame) -> dict[str, str]:
     """Sets that nothing may be planned for now, each with the reason."""
     if not every_word_was_heard(frames):  # it may be about any of them
         return dict.fromkeys(members["set_id"], _SAID_SINCE)
-    otherwise = members.filter(pl.col("policy_hash") != policy)
-    return dict.fromkeys(_returned(frames, members), _RETURNED) | dict.fromkeys(otherwise["set_id"], _OTHER_SETTINGS)
+    return dict.fromkeys(_returned(frames, members), _RETURNED)
 
 
 def _returned(frames: Frames, members: pl.DataFrame) -> set[str]:

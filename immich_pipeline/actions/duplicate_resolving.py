@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from immich_pipeline.actions.backup import BackupStore
-from immich_pipeline.actions.duplicate_calls import perform, send_stack_call
+from immich_pipeline.actions.duplicate_calls import perform
 from immich_pipeline.actions.duplicate_check import (
     is_given_up,
     is_merged,
@@ -22,6 +22,7 @@ from immich_pipeline.actions.duplicate_stacks import Tangled, stack_call
 from immich_pipeline.actions.duplicate_steps import Change, Covering, Joining, Naming, Showing, Step, steps_between
 from immich_pipeline.actions.kept_files import prove_kept
 from immich_pipeline.actions.model import Action, State
+from immich_pipeline.actions.stack_calls import send_stack_call
 from immich_pipeline.errors import UserError
 from immich_pipeline.immich.client import ImmichClient
 from immich_pipeline.immich.errors import ImmichError

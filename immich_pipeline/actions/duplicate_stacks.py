@@ -74,11 +74,6 @@ def stacks_back(action: Action, before: State, now: State, new_ids: Mapping[str,
     return wanted
 
 
-def shared_stacks(state: State, ids: Collection[str]) -> dict[str, Stacked]:
-    """The stacks of a state that show one of these assets."""
-    return {stack_id: stack for stack_id, stack in stacks_of(state).items() if stack.members & set(ids)}
-
-
 def _stacked(keeper_id: str, losers: Collection[str], state: State) -> Post | Tangled | None:
     ids = (keeper_id, *losers)
     stacks = {(state["assets"][one] or {}).get("stack") for one in ids}

@@ -7,15 +7,19 @@ import polars as pl
 
 from immich_pipeline.actions.model import Plan
 
-_CELL = 100
+LEFT_OUT = "left out"
+"""The names of numbers of a plan's summary begin like this that count what is not in it; the reason follows in brackets."""
+
+_CELL = 200
 _ROWS = 50
 
 
 def as_markdown(plan: Plan, rows: int = _ROWS) -> str:
-    """The plan for Dagster's UI: its numbers, and a table of its first actions."""
-    counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in plan.summary.items())
+    """The plan for Dagster's UI: its numbers, and a table of its first actions. What it leaves out is told beside it."""
+    numbers = {name: count for name, count in plan.summary.items() if not name.startswith(LEFT_OUT)}
+    counts = ", ".join(_markdown(f"{name.replace('_', ' ')} {count:,}") for name, count in numbers.items())
     head = f"**{plan.plan_id}** ({plan.mode}): {len(plan.actions):,} actions, {len(plan.subjects):,} assets"
-    lines = [head + (f" ({_markdown(counts)})" if counts else "")]
+    lines = [head + (f" ({counts})" if counts else "")]
     if plan.actions:
         lines += ["", "| operation | owner | assets | reason |", "| --- | --- | ---: | --- |"]
         lines += [

@@ -6,8 +6,10 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from immich_pipeline.actions.clients import client_of
 from immich_pipeline.actions.model import Action, State
-from immich_pipeline.actions.stacking import Call, Delete, Post, Put, Remove, Stacked, after, next_call, on_the_way
+from immich_pipeline.actions.stack_calls import send_stack_call
+from immich_pipeline.actions.stacking import Stacked, after, next_call, on_the_way
 from immich_pipeline.immich.client import ImmichClient
 from immich_pipeline.immich.errors import ImmichError, NotFound
 
@@ -60,7 +62,7 @@ class StackExecutor:
         Raises:
             ImmichError: the server cannot be asked, or there is no key for the owner.
         """
-        client = self._client(action)
+        client = client_of(self._clients, action.owner_id)
         assets = {asset_id: _asset(client, asset_id) for asset_id in action.subjects}
         in_stacks = [facts["stack"] for facts in assets.values() if facts and facts["stack"]]
         stacks = {}
@@ -124,20 +126,12 @@ class StackExecutor:
         """The stacks are as they were before, their ids aside."""
         return set(_stacks(now).values()) == set(_stacks(before).values())
 
-    def _client(self, action: Action) -> ImmichClient:
-        client = self._clients.get(action.owner_id)
-        if client is None:
-            raise ImmichError(
-                f"no API key of the user {action.owner_id} is configured, or it is not accepted: see immich.users"
-            )
-        return client
-
     def _drive(self, action: Action, now: Mapping[str, Stacked], wanted: Collection[Stacked]) -> list[str]:
-        client, calls = self._client(action), []
+        client, calls = client_of(self._clients, action.owner_id), []
         while (call := next_call(now, wanted)) is not None:
             expected = after(now, call, "new")
             try:
-                new_id = _send(client, call)
+                new_id = send_stack_call(client, call)
             except ImmichError:
                 there = _stacks(self.read(action))
                 if frozenset(there.values()) != frozenset(expected.values()):
@@ -197,17 +191,3 @@ def _stacks(told: Mapping[str, Any]) -> dict[str, Stacked]:
 
 def _wanted(action: Action) -> list[Stacked]:
     return [Stacked.told(stack["primary"], stack["members"]) for stack in action.payload["wanted"]]
-
-
-def _send(client: ImmichClient, call: Call) -> str:
-    """Make a call; returns the id of the stack that it is about."""
-    match call:
-        case Post(ids):
-            return client.create_stack(ids).id
-        case Put(stack_id, primary):
-            client.update_stack(stack_id, primary)
-        case Remove(stack_id, asset_id):
-            client.remove_from_stack(stack_id, asset_id)
-        case Delete(stack_id):
-            client.delete_stack(stack_id)
-    return call.stack_id

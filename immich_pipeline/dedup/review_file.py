@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Annotated, Literal, NamedTuple
 
 import polars as pl
@@ -187,15 +187,11 @@ class _Set:
         self.contents = frozenset(content for unit in self.units.values() for content in unit)
 
     def pairs(self) -> tuple[tuple[bytes, bytes], ...]:
-        """All pairs of different contents of two units."""
-        found = {
-            (min(one, other), max(one, other))
-            for left, right in combinations(self.units.values(), 2)
-            for one in left
-            for other in right
-            if one != other
-        }
-        return tuple(sorted(found))
+        """All pairs of contents of two units; none where two units share one, since pairs cannot tell these apart."""
+        units = list(combinations(self.units.values(), 2))
+        if any(left & right for left, right in units):
+            return ()
+        return tuple(sorted({(min(pair), max(pair)) for left, right in units for pair in product(left, right)}))
 
     def keeper(self, keeper: str) -> tuple[bytes, str | None, bool]:
         """The one to keep: its content, its asset where it was named by that, and whether it is another than the one kept now.

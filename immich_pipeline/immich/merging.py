@@ -171,15 +171,6 @@ class Merging(Changes):
         }
         self._change(Call("POST /faces", body=body, repeatable=False))
 
-    def reassign_face(self, face_id: str, person_id: str) -> None:
-        """Say that a face is somebody else's. Permission face.update.
-
-        Raises:
-            NotFound: the face or the person is not there, or not this user's.
-            ReadOnlyServer: the server's version is only read.
-        """
-        self._change(Call("PUT /faces/{id}", {"id": checked_id(person_id)}, body={"id": checked_id(face_id)}))
-
     def delete_face(self, face_id: str) -> None:
         """Take a face off an asset, for good. Permission face.delete.
 

@@ -29,6 +29,7 @@ from immich_pipeline_tests.actions.shelf import (
     rows,
 )
 
+pytestmark = pytest.mark.unmeasured
 ROUNDS = 25
 Work = Callable[[Database, str, Shelf], None]
 

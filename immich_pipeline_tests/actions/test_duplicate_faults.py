@@ -25,6 +25,8 @@ ROUNDS, STRIKES = 5, 4  # of faults per run, three runs a round
 KILLS = 3
 HERE = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def house(request: pytest.FixtureRequest, database: Database, home: Path) -> Iterator[DuplicateHouse]:

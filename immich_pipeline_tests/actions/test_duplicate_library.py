@@ -19,6 +19,8 @@ from immich_pipeline_tests.immich_world import Asset, Face, World
 GROUPS = 100
 FAULTS, KILLS = 30, 4
 
+pytestmark = pytest.mark.unmeasured
+
 
 class Library:
     """A world that is being resolved, and what it was before."""

@@ -107,9 +107,16 @@ def test_only_contents_of_different_units_are_set_apart() -> None:
     assert set(dismissal.pairs) == {(min(A, B), max(A, B)), (min(B, C), max(B, C))}
 
 
-def test_equal_bytes_cannot_be_set_apart_but_kept() -> None:
-    frame = present(("s", "a", "a", A), ("s", "b", "b", A))
-    found = settled(frame, chosen("s", "dismiss", A))
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("s", "a", "a", A), ("s", "b", "b", A)],
+        [("s", "a", "a", A), ("s", "a", "a raw", B), ("s", "b", "b", A), ("s", "b", "b raw", B)],
+        [("s", "a", "a", A), ("s", "b", "b", A), ("s", "c", "c", B)],
+    ],
+)
+def test_equal_bytes_cannot_be_set_apart_but_kept(rows: list[tuple[str, str, str, bytes]]) -> None:
+    found = settled(present(*rows), chosen("s", "dismiss", *{content for *_, content in rows}))
     assert (found.dismissals, [verdict.verdict for verdict in found.verdicts]) == ([], ["rejected"])
 
 

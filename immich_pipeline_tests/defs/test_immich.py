@@ -160,6 +160,7 @@ def test_a_folder_s_file_that_is_a_server_s_asset_is_one_asset(
     assert family.pipeline.query("SELECT owner, count(*) FROM library.live_asset GROUP BY 1") == [("local", 10)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("way", ["api", "database"])
 def test_a_day_in_the_life(
     family: Home, way: str, make_immich_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -9,6 +9,7 @@ from immich_pipeline_tests.defs.immich_home import Home, jpeg, write_config
 from immich_pipeline_tests.immich_world import Asset, Exif, ExternalLibrary, User
 from immich_pipeline_tests.photos import scene, small_library
 
+pytestmark = pytest.mark.unmeasured
 OTHER_THUMBHASH = b"0123456789abcdef"
 
 

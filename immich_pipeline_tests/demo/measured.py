@@ -10,8 +10,11 @@ import polars as pl
 from immich_pipeline.dedup.candidates import exact_pairs, near_candidates
 from immich_pipeline.dedup.facts import asset_facts
 from immich_pipeline.dedup.groups import duplicate_groups
+from immich_pipeline.dedup.looks import compare_looks, pairs_to_look_at
+from immich_pipeline.dedup.schema import LOOK_SCHEMA
 from immich_pipeline.dedup.verify import verify
 from immich_pipeline.grouping.captures import group_captures
+from immich_pipeline.media.looks import look_file
 from immich_pipeline.media.measure import FileMeasurement, FileTask, MeasureOptions, measure_file
 from immich_pipeline.media.metadata import PhotoMetadata
 from immich_pipeline.sources.folder import LocalFolder
@@ -33,6 +36,7 @@ _METADATA_TYPES = {
 class Measured:
     """What a scan and one look into each file say. The asset ids are the paths."""
 
+    folder: Path
     scan: Scan
     files: dict[str, FileMeasurement]
 
@@ -71,7 +75,24 @@ class Measured:
     @cached_property
     def verified(self) -> pl.DataFrame:
         candidates = pl.concat([exact_pairs(self.facts), near_candidates(self.facts)])
-        return verify(candidates, self.facts, self.captures)
+        return verify(candidates, self.facts, self.captures, looks=self._looks(candidates))
+
+    def _looks(self, candidates: pl.DataFrame) -> pl.DataFrame:
+        """What is seen when the pictures of the pairs are compared, one by one."""
+        pairs = pairs_to_look_at(candidates, self.facts, self.captures)
+        ids = pl.concat([pairs["left_id"], pairs["right_id"]]).unique()
+        extensions = dict(self.scan.files.select(pl.col("real_path").cast(pl.String), "extension").iter_rows())
+        root = os.fsencode(self.folder)
+        seen = {
+            path: look_file(FileTask(path, root, os.fsencode(path), extensions[path]), MeasureOptions()) for path in ids
+        }
+        rows = [
+            (left, right, *compare_looks(seen[one], seen[other]), False, None)
+            for one, other, left, right in pairs.select(
+                "left_id", "right_id", "left_content", "right_content"
+            ).iter_rows()
+        ]
+        return pl.DataFrame(rows, schema=LOOK_SCHEMA, orient="row")
 
     def duplicates(self) -> set[tuple[str, tuple[str, ...]]]:
         """Class and sorted paths of each group."""
@@ -94,4 +115,4 @@ def measure(folder: Path) -> Measured:
     for real_path, extension in scan.files.select("real_path", "extension").iter_rows():
         path = os.fsdecode(real_path)
         files[path] = measure_file(FileTask(path, os.fsencode(folder), real_path, extension), MeasureOptions())
-    return Measured(scan, files)
+    return Measured(folder, scan, files)

@@ -10,7 +10,7 @@ from immich_pipeline.store.migrate import migrate
 from immich_pipeline_tests.end_to_end.program import embedded_database, nothing_runs, run
 from immich_pipeline_tests.photos import small_library
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.unmeasured]
 
 
 def refused(home: Path, *arguments: str, **more: str) -> str:

@@ -13,7 +13,7 @@ from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import World
 from immich_pipeline_tests.photos import scene
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.unmeasured]
 
 
 def jpeg(picture: Image.Image) -> bytes:

@@ -60,6 +60,7 @@ def libraries(draw: st.DrawFn) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.unmeasured
 @settings(deadline=None, max_examples=40)
 @given(libraries(), constraint_frames, st.randoms(use_true_random=False))
 def test_any_order_gives_the_same_groups(rows: list[dict[str, Any]], constraints: pl.DataFrame, random: Any) -> None:
@@ -70,6 +71,7 @@ def test_any_order_gives_the_same_groups(rows: list[dict[str, Any]], constraints
     assert group_captures(frame(rows), rules, constraints.reverse()).equals(expected)
 
 
+@pytest.mark.unmeasured
 @settings(deadline=None, max_examples=40)
 @given(libraries(), constraint_frames)
 def test_a_file_is_in_one_group_with_one_primary_of_one_owner(
@@ -95,6 +97,7 @@ def test_a_file_is_in_one_group_with_one_primary_of_one_owner(
     assert members["reason"].str.ends_with(".").all()
 
 
+@pytest.mark.unmeasured
 @settings(deadline=None, max_examples=40)
 @given(libraries(), constraint_frames)
 def test_an_unrelated_file_changes_no_group(rows: list[dict[str, Any]], constraints: pl.DataFrame) -> None:
@@ -103,6 +106,7 @@ def test_an_unrelated_file_changes_no_group(rows: list[dict[str, Any]], constrai
     assert group_captures(frame([*rows, *strangers]), constraints=constraints).equals(expected)
 
 
+@pytest.mark.unmeasured
 @settings(deadline=None, max_examples=40)
 @given(libraries(), constraint_frames)
 def test_constraints_always_hold(rows: list[dict[str, Any]], constraints: pl.DataFrame) -> None:
@@ -117,6 +121,7 @@ def test_constraints_always_hold(rows: list[dict[str, Any]], constraints: pl.Dat
             assert home[subject] == home[other]
 
 
+@pytest.mark.unmeasured
 @settings(deadline=None, max_examples=30)
 @given(libraries())
 def test_confirming_what_was_found_changes_nothing(rows: list[dict[str, Any]]) -> None:

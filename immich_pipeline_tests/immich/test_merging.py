@@ -170,10 +170,6 @@ def test_faces(alice: ImmichClient, bob: ImmichClient, world: World) -> None:
     alice.create_face(other.id, marie.id, told[0].box, (3000, 2000))
     (made,) = alice.faces(other.id)
     assert (made.box, made.width, made.height, made.source) == ((0.1, 0.1, 0.2, 0.2), 3000, 2000, "manual")
-    someone = told[2].person
-    assert someone is not None
-    alice.reassign_face(made.id, someone.id)
-    assert [face.person for face in alice.faces(other.id)] == [someone]
     alice.delete_face(made.id)
     assert alice.faces(other.id) == []
     with pytest.raises(NotFound):
@@ -242,7 +238,6 @@ CHANGES: list[Callable[[ImmichClient], object]] = [
     lambda client: client.add_to_link(ABSENT, [ABSENT]),
     lambda client: client.remove_from_link(ABSENT, [ABSENT]),
     lambda client: client.create_face(ABSENT, ABSENT, (0, 0, 1, 1), (1, 1)),
-    lambda client: client.reassign_face(ABSENT, ABSENT),
     lambda client: client.delete_face(ABSENT),
     lambda client: client.resolve_duplicates([Resolution(ABSENT, (ABSENT,), ())]),
 ]

@@ -40,16 +40,6 @@ def create(state: State, call: Call) -> Answer:
     return Answer(201)
 
 
-@answers("PUT /faces/{id}")
-def reassign(state: State, call: Call) -> Answer:
-    """The path names the person, the body the face."""
-    person = _own_person(state, call, call.path["id"], "id", "person.update")
-    face = _own_face(state, call, call.body.get("id"), "person.create")
-    state.world.tick()
-    face.person_id = person.id
-    return Answer(body=person_json(state, person))
-
-
 @answers("DELETE /faces/{id}")
 def delete(state: State, call: Call) -> Answer:
     face = _own_face(state, call, call.path["id"], "face.delete")

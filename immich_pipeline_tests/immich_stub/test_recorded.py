@@ -12,7 +12,10 @@ from immich_pipeline_tests.immich_stub.app import endpoints
 from immich_pipeline_tests.immich_stub.openapi import FACTS
 from immich_pipeline_tests.immich_world import Asset, User, World
 
-pytestmark = pytest.mark.skipif(not FACTS.exists(), reason="needs the recorded answers beside the repository")
+pytestmark = [
+    pytest.mark.skipif(not FACTS.exists(), reason="needs the recorded answers beside the repository"),
+    pytest.mark.unmeasured,
+]
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 COMPARED = ("message", "error", "errors", "statusCode", "errorMessage", "success", "count", "total", "res", "nextPage")

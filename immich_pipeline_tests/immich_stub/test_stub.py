@@ -12,6 +12,7 @@ import pytest
 from immich_pipeline_tests.immich_stub import StubServer
 from immich_pipeline_tests.immich_world import Exif, User, World, every_flag
 
+pytestmark = pytest.mark.unmeasured
 GROUP = "5b0c8e6e-7a0b-4a53-9d6c-111111111111"
 OTHER_GROUP = "5b0c8e6e-7a0b-4a53-9d6c-222222222222"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

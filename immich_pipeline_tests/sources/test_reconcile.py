@@ -255,6 +255,7 @@ _libraries = st.dictionaries(_names, _versions, max_size=6).map(
 _histories = st.lists(st.tuples(_libraries, st.sampled_from([(), (b"x",), (b"x/y",), (b"",)])), min_size=1, max_size=5)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=60, deadline=None)
 @given(history=_histories, data=st.data())
 def test_whatever_happens_to_a_folder(history: list[tuple[list[File], tuple[bytes, ...]]], data: st.DataObject) -> None:

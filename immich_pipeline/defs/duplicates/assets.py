@@ -203,6 +203,8 @@ def duplicate_report(pipeline: PipelineResource) -> dg.MaterializeResult:
             "dagster/row_count": outcome.groups,
             "html": dg.MetadataValue.path(str(outcome.html)),
             "json": dg.MetadataValue.path(str(outcome.json)),
+            "csv": dg.MetadataValue.path(str(outcome.csv)),
+            "next": "open the page, then: immich-pipeline review import duplicates-review.json",
             "inputs_unchanged": outcome.unchanged,
             "groups_shown": outcome.shown,
             "samples": thumbnails_table(outcome.samples, outcome.captions),
