@@ -17,6 +17,7 @@ from immich_pipeline.errors import UserError
 from immich_pipeline.immich.secrets import Place, resolve, with_environment
 from immich_pipeline.immich.settings import ImmichSettings
 from immich_pipeline.policies import CapturePolicies, DuplicateSettings, StackSettings
+from immich_pipeline.share_settings import SharingSettings
 
 CONFIG_NAME = "immich-pipeline.yaml"
 
@@ -78,6 +79,9 @@ class Settings(BaseModel):
     duplicates: DuplicateSettings = Field(
         default_factory=DuplicateSettings, description="which copy is kept, and what becomes of the others"
     )
+    sharing: SharingSettings = Field(
+        default_factory=SharingSettings, description="one user's assets in another user's library"
+    )
 
     @field_validator("home", "photos", "formats")
     @classmethod
@@ -123,10 +127,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if environment.get(variable):
             values[name] = environment[variable]
             places[(name,)] = variable
-    immich, secret_problems = resolve(with_environment(values.pop("immich", None), environment), environment)
-    if immich is not None:
-        values["immich"] = immich
-    problems = [f"{_place(('immich', *place), places)}: {problem}" for place, problem in secret_problems]
+    values["immich"] = with_environment(values.get("immich"), environment)
+    problems = []
+    for part in ("immich", "sharing"):
+        resolved, secret_problems = resolve(values.pop(part, None), environment)
+        values |= {} if resolved is None else {part: resolved}
+        problems += [f"{_place((part, *place), places)}: {problem}" for place, problem in secret_problems]
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -148,6 +154,8 @@ def _problem(detail: Any, places: Mapping[Place, str]) -> str:
     if detail["type"] == "extra_forbidden":
         known = f" (known: {', '.join(sorted(Settings.model_fields))})" if len(location) == 1 else ""
         return f"{place}: unknown setting '{name}'{known}"
+    if detail["type"] == "missing":
+        return f"{place}: the setting '{name}' is missing"
     secret = name == "database_url" or isinstance(detail["input"], dict | list)
     given = "" if secret or name.endswith(("api_key", "database_url")) else f", not {detail['input']!r}"
     return f"{place}: {problem_text(detail)}{given}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 Place = tuple[str | int, ...]
-"""Where something stands in the `immich` part of the configuration, e.g. ("users", 0, "api_key_env")."""
+"""Where something stands in a part of the configuration, e.g. ("users", 0, "api_key_env") in `immich`."""
 
 _LONGEST = 10_000
 
@@ -42,8 +42,12 @@ def with_environment(given: object, environment: Mapping[str, str]) -> object:
 def resolve(given: object, environment: Mapping[str, str]) -> tuple[object, list[tuple[Place, str]]]:
     """Replace what names a secret (`api_key_env`, `api_key_file`, `database_url_env`, `database_url_file`) by the secret.
 
+    Args:
+        given: the `immich` or the `sharing` part of the configuration; None if there is none.
+        environment: where variables are looked up.
+
     Returns:
-        The values for `ImmichSettings`, and every problem with its place.
+        The values for `ImmichSettings` or `SharingSettings`, and every problem with its place.
     """
     if not isinstance(given, Mapping):
         return given, []

@@ -43,6 +43,8 @@ def _of(settings: Settings) -> list[str]:
         found += [user.api_key.get_secret_value() for user in settings.immich.users]
         if settings.immich.database_url:
             urls.append(settings.immich.database_url.get_secret_value())
+    if settings.sharing.database_url:
+        urls.append(settings.sharing.database_url.get_secret_value())
     found = [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
     for url in urls:
         found += _of_url(url)
