@@ -5,6 +5,8 @@ from datetime import date
 from typing import Literal
 
 Ready = Literal["metadata", "faces", "clip"]
+_A_HANDFUL = 10
+"""So many copies may leave whatever their share: of a small job everything is a large share."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,30 @@ class Job:
     scope: Scope = field(default_factory=Scope)
     album: str | None = None
     policy: SharePolicy = field(default_factory=SharePolicy)
+
+
+@dataclass(frozen=True)
+class RemovalBrake:
+    """How many copies one cycle may remove or put into the trash; above, none is touched and a person is asked.
+
+    Attributes:
+        max_share: part of the job's copies, 0 to 1.
+        max_number: number of copies.
+        released: a person has looked and wants all of it.
+    """
+
+    max_share: float = 0.05
+    max_number: int = 1000
+    released: bool = False
+
+    def stop(self, leaving: int, copies: int) -> str | None:
+        """Why that many copies of so many must not leave now; None when they may. A handful always may."""
+        if self.released or leaving <= min(_A_HANDFUL, self.max_number):
+            return None
+        if leaving <= self.max_number and leaving <= self.max_share * copies:
+            return None
+        return (
+            f"{leaving:,} of {copies:,} copies would leave the target's library; the brake allows {self.max_number:,} and "
+            f"{self.max_share:.0%}: see whether the source is really gone (an unmounted disk, a scan that found nothing), "
+            "then release the brake"
+        )

@@ -25,10 +25,18 @@ CREATE TABLE immich_pipeline_sharing.copy (
   run bigint NOT NULL REFERENCES immich_pipeline_sharing.run,
   state text NOT NULL DEFAULT 'intended' CHECK (state IN ('intended', 'live', 'removing', 'trashed', 'kept', 'refused')),
   made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  adopted boolean NOT NULL DEFAULT false,            -- the asset was there before we knew of it (same owner, library and path)
   CONSTRAINT copy_once UNIQUE (source_id, target_owner)
 );
 CREATE INDEX ON immich_pipeline_sharing.copy (job, state);
 CREATE INDEX ON immich_pipeline_sharing.copy (run);
+
+-- Files that a run is about to make, or has made for rows that are not committed yet; committed before the first of them is made. What is
+-- still here when the next run begins is removed, unless a row of Immich's names it.
+CREATE TABLE immich_pipeline_sharing.file (
+  path text PRIMARY KEY,
+  run bigint NOT NULL REFERENCES immich_pipeline_sharing.run
+);
 
 -- Which face is a copy of which, and whose it was when that was last carried over: of the source, and as written into the copy.
 CREATE TABLE immich_pipeline_sharing.face (
