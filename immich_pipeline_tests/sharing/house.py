@@ -13,8 +13,6 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from immich_pipeline.immich.paths import PathMap
-from immich_pipeline.immich.settings import PathMapping
 from immich_pipeline.sharing.model import Job
 from immich_pipeline_tests.immich_db.definition import schema_of
 
@@ -73,10 +71,6 @@ class House:
     def person_column(self) -> str:
         """What a face says whose it is with, and what a person is known by beside its owner."""
         return "personGroupId" if self.groups else "personId"
-
-    @property
-    def path_map(self) -> PathMap:
-        return PathMap([PathMapping(immich=MEDIA, here=self.media)])
 
     def job(self, **changes: Any) -> Job:
         """Alice's external library in bob's; anything of it may be given."""

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from immich_pipeline.sharing.cycle import CycleReport, Outlook, look, run_cycle
-from immich_pipeline.sharing.media_folder import MediaFolder
-from immich_pipeline.sharing.undo import UndoReport, undo_job, undo_run
 from pydantic import SecretStr
 
+from immich_pipeline.sharing.cycle import CycleReport, Outlook, look, run_cycle
+from immich_pipeline.sharing.media_folder import MediaFolder
 from immich_pipeline.sharing.model import Job
 from immich_pipeline.sharing.session import Connection, open_session
-from immich_pipeline_tests.sharing.house import House
+from immich_pipeline.sharing.undo import UndoReport, undo_job, undo_run
+from immich_pipeline_tests.sharing.house import MEDIA, House
 
 
 def media_of(house: House) -> MediaFolder:
-    return MediaFolder(house.path_map)
+    return MediaFolder(MEDIA, house.media)
 
 
 @contextmanager
@@ -38,5 +38,6 @@ def outlook(house: House, job: Job | None = None) -> Outlook:
 def undone(house: House, what: int | str) -> UndoReport:
     """Undo a run, by its number, or a whole job, by its name."""
     with session(house) as connection:
-        undo = undo_run if isinstance(what, int) else undo_job
-        return undo(connection, what, media_of(house))
+        if isinstance(what, int):
+            return undo_run(connection, what, media_of(house))
+        return undo_job(connection, what, media_of(house))
