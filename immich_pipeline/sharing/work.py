@@ -20,13 +20,16 @@ class Layout:
 
     Attributes:
         version: the contract that holds: "2.7", "3.0" or "3.2".
-        columns: of every table, its columns in the catalog's order, new ones included; generated ones are left out.
+        columns: of every table, its columns in the catalog's order, new ones included; generated ones are left out. Our own tables are
+            there as `immich_pipeline_sharing.NAME`.
+        keys: of every table, the columns of its primary key.
         person_groups: faces belong to a group of which every user has a person of their own (from 3.2 on), else to a person.
         unknown_tables: tables that refer to an asset and are not known here; they are not copied.
     """
 
     version: str
     columns: Mapping[str, tuple[str, ...]]
+    keys: Mapping[str, tuple[str, ...]]
     person_groups: bool
     unknown_tables: tuple[str, ...] = ()
 
