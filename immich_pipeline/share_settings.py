@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from immich_pipeline.policies import Mode
+from immich_pipeline.policies import BrakeSettings, Mode
 
 Ready = Literal["metadata", "faces", "clip"]
 ALL_READY: tuple[Ready, ...] = ("metadata", "faces", "clip")
@@ -123,14 +123,6 @@ class ShareJob(_Part):
         return self.name.replace("-", "_").lower()
 
 
-class RemovalBrakes(_Part):
-    """How many of a job's copies one plan may remove before a person has to confirm it."""
-
-    max_share: float = Field(default=0.05, ge=0, le=1, description="share of the job's copies")
-    max_number: int = Field(default=1000, ge=0, description="number of copies")
-    always: int = Field(default=10, ge=0, description="as many may be removed whatever share of the job they are")
-
-
 class SharingSettings(_Part):
     """One user's assets in another user's library."""
 
@@ -145,7 +137,9 @@ class SharingSettings(_Part):
         default=True, description="refuse to write without a recent backup of Immich's database"
     )
     backup_max_age_hours: float = Field(default=48, ge=0, description="how old it may be; 0: any age, and none at all")
-    brakes: RemovalBrakes = Field(default_factory=RemovalBrakes)
+    brakes: BrakeSettings = Field(
+        default_factory=BrakeSettings, description="how many of a job's copies one plan may remove; ten always may be"
+    )
     jobs: tuple[ShareJob, ...] = Field(default=(), description="who shares what with whom")
 
     @property

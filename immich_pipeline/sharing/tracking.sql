@@ -1,7 +1,10 @@
 -- What this program knows of the copies that it made. It lies in Immich's database, in a schema of its own, so that a mapping and the rows
 -- that it is about are committed together. Nothing refers to Immich's tables: what Immich deletes is simply gone, and seen at the next cycle.
 
-CREATE SCHEMA IF NOT EXISTS immich_pipeline_sharing;
+-- a role that may not create schemas may use one that was made for it
+DO $$ BEGIN
+  IF to_regnamespace('immich_pipeline_sharing') IS NULL THEN CREATE SCHEMA immich_pipeline_sharing; END IF;
+END $$;
 
 -- One pass over one job.
 CREATE TABLE immich_pipeline_sharing.run (
