@@ -208,7 +208,10 @@ class Asset:
 
 @dataclass
 class World:
-    """Everything a server holds. `now` is its clock: every change moves it on by a millisecond and stamps what it touches."""
+    """Everything a server holds. `now` is its clock: every change moves it on by a millisecond and stamps what it touches.
+
+    `trash_days`: how long its trash keeps things; None: it is switched off.
+    """
 
     version: str = "3.1.0"
     users: dict[str, User] = field(default_factory=dict)
@@ -223,6 +226,7 @@ class World:
     faces: dict[str, Face] = field(default_factory=dict)
     partners: set[tuple[str, str]] = field(default_factory=set)  # (shared by, shown to)
     now: datetime = START
+    trash_days: int | None = 30
     seed: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
 
     def tick(self) -> datetime:

@@ -107,7 +107,7 @@ class DuplicateExecutor:
         return self._reader(action).read(action)
 
     def check(self, action: Action, state: State) -> str | None:
-        """See `duplicate_check.why_not`; what was not begun must also still be decided so.
+        """See `duplicate_check.why_not`; what was not begun must also still be decided so, and there must be a trash.
 
         What is not as planned is forgotten, so that the next plan is made of what is: faces and links show in nothing else.
         """
@@ -116,7 +116,7 @@ class DuplicateExecutor:
             self._memory.stale(action.subjects)
         elif is_as_planned(action, state) and not self._is_decided(action):
             return _NOT_DECIDED
-        return reason
+        return reason or self._resolvers[action.owner_id].why_not_trash(action, state)
 
     def is_done(self, action: Action, state: State) -> bool:
         """The kept one has everything, and each of the others is where it shall be, with a verified copy if it is in the trash."""

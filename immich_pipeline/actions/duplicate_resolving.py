@@ -20,6 +20,7 @@ from immich_pipeline.actions.duplicate_fields import LATE
 from immich_pipeline.actions.duplicate_reading import SetReader
 from immich_pipeline.actions.duplicate_stacks import Tangled, stack_call
 from immich_pipeline.actions.duplicate_steps import Change, Covering, Joining, Naming, Showing, Step, steps_between
+from immich_pipeline.actions.duplicate_trash import Trash
 from immich_pipeline.actions.kept_files import prove_kept
 from immich_pipeline.actions.model import Action, State
 from immich_pipeline.actions.stack_calls import send_stack_call
@@ -40,6 +41,16 @@ class Resolver:
     ) -> None:
         """Take over."""
         self._client, self._reader, self._backups, self._sleep = client, reader, backups, sleep
+        self._trash = Trash(client)
+
+    def why_not_trash(self, action: Action, state: State) -> str | None:
+        """Why what is left of the losers may not be put into the trash now, where that is what is to become of them.
+
+        Raises:
+            ImmichError: the server does not say.
+        """
+        left = any(not is_given_up(action, state, loser_id) for loser_id in action.payload["losers"])
+        return self._trash.why_not() if left and action.operation == "resolve" else None
 
     def resolve(self, action: Action, state: State) -> tuple[list[str], State]:
         """Back up, merge, verify, give up.
@@ -115,6 +126,8 @@ class Resolver:
                 raise UserError(f"there is no verified copy of asset {unsafe[0]}")
             if left:
                 self._check_unchanged(action, state, left)
+                if reason := self._trash.why_not():
+                    raise UserError(f"{reason}; nothing was given up")
                 client.delete_assets(left)
             return ["trash"]
         if action.operation == "stack":

@@ -9,6 +9,9 @@ _EXTERNAL = (
     "it lies in an external library: putting it into the trash would delete the file on disk when the trash is emptied; "
     "allow it in duplicates.delete_from"
 )
+_NO_TRASH = (
+    "the server's trash is switched off, or keeps nothing for a day: what is put into it would be deleted for good"
+)
 _UNREADABLE = "its original cannot be read here, so no verified copy of it can be made"
 _EXTRA = "the kept one has no file that could stand for it"
 _UNKNOWN = "nothing is known of it any more"
@@ -26,6 +29,8 @@ def obstacle(settings: DuplicateSettings) -> pl.Expr:
     deleting = (
         pl.when(pl.col(NEVER).is_not_null())
         .then(pl.concat_str(pl.lit("it is never given up: "), NEVER))
+        .when((pl.col("on_server") & (pl.col("trash_days") == 0)).fill_null(value=False))
+        .then(pl.lit(_NO_TRASH))
         .when(external)
         .then(pl.lit(_EXTERNAL))
         .when("uncovered")

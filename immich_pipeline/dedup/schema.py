@@ -134,11 +134,13 @@ DECISION_FACTS_SCHEMA: dict[str, pl.DataType] = {
     "live_video_id": pl.String(),
     "stack_id": pl.String(),
     "readable": pl.Boolean(),
+    "trash_days": pl.Int32(),
 }
 """What the choice of the kept one goes by. ``server_asset``: it is on an Immich server (else a file of a folder). ``library_id``: of
 an external library, null for uploads and files of folders. ``time_zone`` as the server names it. ``format``: the detected format.
 ``place``: city, state, country, null where none. ``albums``: how many. ``people``: named persons on it. ``readable``: whether its
-original can be read here (mounted, in a folder, or download allowed). What is not known is null.
+original can be read here (mounted, in a folder, or download allowed). ``trash_days``: how long the server keeps what is put into its
+trash, 0 where that is switched off. What is not known is null.
 """
 
 DECISION_SCHEMA: dict[str, pl.DataType] = {

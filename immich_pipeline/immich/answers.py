@@ -34,6 +34,18 @@ class VersionAnswer(Answered):
     prerelease: int | str | None = None
 
 
+class ServerFeatures(Answered):
+    """What the server's administrator has switched on."""
+
+    trash: bool
+
+
+class ServerConfig(Answered):
+    """What the server's administrator has set, as far as everybody may know it."""
+
+    trash_days: int = Field(validation_alias="trashDays")
+
+
 class User(Answered):
     """Whose API key it is."""
 

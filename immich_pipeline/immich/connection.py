@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from immich_pipeline.immich.answers import KeyInfo, User, VersionAnswer, read_answer
+from immich_pipeline.immich.answers import KeyInfo, ServerConfig, ServerFeatures, User, VersionAnswer, read_answer
 from immich_pipeline.immich.calls import Call
 from immich_pipeline.immich.errors import ApiError, ImmichError, Unreachable
 from immich_pipeline.immich.settings import ImmichSettings, ImmichUser, Tls
@@ -126,6 +126,15 @@ class Connection:
     def support(self) -> Support:
         """What this program does with the server's version."""
         return support_of(self.version())
+
+    def trash_days(self) -> int:
+        """How many days the server keeps what is put into its trash; 0: it keeps nothing, or its trash is switched off.
+
+        Asked every time. Needs no permission.
+        """
+        if not self._answer(ServerFeatures, Call("GET /server/features")).trash:
+            return 0
+        return max(0, self._answer(ServerConfig, Call("GET /server/config")).trash_days)
 
     def server_time(self) -> datetime | None:
         """The server's clock when it last answered, to the second, UTC; None before that, or if it does not tell."""

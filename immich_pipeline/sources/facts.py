@@ -14,8 +14,8 @@ _RECORDS = """
     SELECT r.asset_id::text AS asset_id, r.library_id::text AS library_id, r.time_zone, r.file_created_at, r.is_edited, r.is_favorite,
            r.rating, r.description, nullif(concat_ws(', ', r.city, r.state, r.country), '') AS place,
            r.live_video_id::text AS live_video_id, r.stack_id::text AS stack_id, r.taken_at AS server_taken_at,
-           r.local_date_time AS server_local, r.latitude AS server_latitude, r.longitude AS server_longitude
-    FROM library.immich_record r JOIN library.live_asset a USING (asset_id)"""
+           r.local_date_time AS server_local, r.latitude AS server_latitude, r.longitude AS server_longitude, s.trash_days
+    FROM library.immich_record r JOIN library.live_asset a USING (asset_id) JOIN library.source s ON s.source_id = a.source_id"""
 
 _ALBUMS = "SELECT asset_id::text AS asset_id, count(*)::int AS albums FROM library.immich_album GROUP BY 1"
 _MOUNTED = "SELECT asset_id::text AS asset_id FROM library.asset_file WHERE root IS NOT NULL"

@@ -271,6 +271,18 @@ def _stored(frames: Frames, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.join(known, on="asset_id", how="semi")
 
 
+def note_trash(frames: Frames, source_id: str, days: int) -> bool:
+    """Remember how many days a server keeps what is put into its trash (0: it is switched off); returns whether that is news."""
+    changed = frames.change(
+        "UPDATE library.source SET trash_days = $2::integer WHERE source_id = $1::uuid AND trash_days IS DISTINCT FROM $2::integer",
+        source_id,
+        days,
+    )
+    if changed:
+        bump(frames, "details")
+    return changed > 0
+
+
 def stored_assets(frames: Frames, source_id: str, owner_ids: Sequence[str]) -> int:
     """How many assets of these owners are stored and not gone."""
     query = (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from immich_pipeline.actions import duplicate_trash
 from immich_pipeline.actions.model import Plan
 from immich_pipeline.actions.plans import plan_frame
 from immich_pipeline.store.contents import contents_of
@@ -219,6 +220,34 @@ def test_what_changed_is_skipped_and_planned_anew(pipeline: Pipeline) -> None:
     assert street.in_trash() == set(street.sets)
     resolved = Resolved(pipeline.made.groups, before, whole(pipeline.made.world), pipeline.kept, pipeline.backups())
     assert resolved.problems() == []
+
+
+def test_nothing_is_put_into_a_trash_that_is_switched_off(pipeline: Pipeline, made: DuplicateWorld) -> None:
+    between = Between(pipeline, made.twins())
+    made.world.trash_days = None
+    assert between.apply() == "skipped"
+    assert between.by_us() == []
+    assert between.look().actions == ()  # known by now, and not proposed any more
+    assert pipeline.decisions()["verdict"].to_list() == ["keep"]
+    made.world.trash_days = 7
+    between.look()
+    assert between.apply() == "done"
+    assert between.by_us() == [between.loser.id]
+
+
+def test_a_trash_switched_off_while_it_is_being_resolved(
+    pipeline: Pipeline, made: DuplicateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicate_trash, "_OLD_AFTER", 0.0)
+    between = Between(pipeline, made.twins())
+    pipeline.stub.on_request(lambda method, path: switch_off(made, method, path))
+    assert between.apply() == "failed"
+    assert between.by_us() == []
+
+
+def switch_off(made: DuplicateWorld, method: str, path: str) -> None:
+    if (method, path) == ("GET", f"/api/assets/{made.groups[0].files[1].id}/original"):
+        made.world.trash_days = 0
 
 
 def test_what_is_no_copy_any_more_is_never_given_up(pipeline: Pipeline) -> None:

@@ -253,6 +253,14 @@ def test_external_libraries_must_be_allowed() -> None:
     assert (allowed["verdict"], allowed["conflicts"], allowed["reclaimable_bytes"]) == ("certain", [], 1000)
 
 
+def test_where_there_is_no_trash_nothing_is_given_up() -> None:
+    rows = asset("a", size=2000, trash_days=0), asset("b", trash_days=0)
+    assert decision(*rows)["verdict"] == "keep"
+    assert "deleted for good" in obstacles(*rows)["b"]
+    assert decision(*rows, settings=policy(instead={"same_pixels": "stack"}))["verdict"] == "certain"
+    assert decision(asset("a", size=2000, trash_days=30), asset("b", trash_days=30))["verdict"] == "certain"
+
+
 def test_one_loser_that_has_to_stay_needs_a_person_for_the_others() -> None:
     row = decision(asset("a", size=2000), asset("b", **EXTERNAL), asset("c"))
     assert (row["verdict"], row["conflicts"], row["reclaimable_bytes"]) == ("review", ["not_deletable"], 1000)

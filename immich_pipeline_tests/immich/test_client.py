@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from immich_pipeline.immich.client import STACK_SCHEMA, ImmichClient
+from immich_pipeline.immich.client import ImmichClient
 from immich_pipeline.immich.errors import ApiError, ImmichError, NotFound, ReadOnlyServer, Unreachable
 from immich_pipeline.immich.schema import RECORD_SCHEMA
 from immich_pipeline.immich.search import SearchQuery, SearchTally
@@ -92,6 +92,13 @@ def test_what_does_not_change_is_asked_once(alice: ImmichClient, server: StubSer
         alice.support()
         alice.me()
     assert [path for _, path, _ in server.requests] == ["/api/server/version", "/api/users/me"]
+
+
+def test_how_long_the_trash_keeps_things(alice: ImmichClient, world: World) -> None:
+    found = []
+    for world.trash_days in (30, 1, 0, None):
+        found.append(alice.trash_days())
+    assert found == [30, 1, 0, 0]
 
 
 def test_settings_make_a_client(server: StubServer, world: World) -> None:
@@ -249,6 +256,18 @@ def test_filters(alice: ImmichClient, world: World) -> None:
     assert set(read(alice, visibilities=("hidden", "archive"))["original_name"]) == {"live.mov", "archived.jpg"}
     assert not read(alice, with_trashed=False)["is_trashed"].any()
     assert len(read(alice, with_trashed=False)) == len(assets) - 2
+    loose = {asset.id for asset in assets if asset.stack_id is None}
+    assert set(read(alice, with_stacked=False)["asset_id"]) == loose < assets.keys()
+
+
+def test_a_search_without_exif_data_is_half_the_work(alice: ImmichClient, server: StubServer, world: World) -> None:
+    whole = read(alice)
+    asked = len(server.requests)
+    server.requests.clear()
+    bare = read(alice, with_exif=False)
+    assert sorted(bare["asset_id"]) == sorted(whole["asset_id"])
+    assert bare["make"].null_count() == len(bare)
+    assert len(server.requests) < asked
 
 
 def test_how_often_is_asked(alice: ImmichClient, server: StubServer, world: World) -> None:
@@ -383,16 +402,14 @@ def test_an_asset_of_another_shape() -> None:
         client.asset(ABSENT)
 
 
-def test_stacks(alice: ImmichClient, bob: ImmichClient, world: World) -> None:
+def test_one_stack(alice: ImmichClient, bob: ImmichClient, world: World) -> None:
     (stack,) = world.stacks.values()
     members = [asset.id for asset in world.assets.values() if asset.stack_id == stack.id]
-    frame = alice.stacks()
-    assert dict(frame.schema) == STACK_SCHEMA
-    assert frame["stack_id"].unique().to_list() == [stack.id]
-    assert frame["primary_asset_id"].unique().to_list() == [stack.primary_asset_id]
-    assert sorted(frame["asset_id"]) == sorted(members)
+    told = alice.stack(stack.id)
+    assert (told.primary_asset_id, sorted(told.asset_ids)) == (stack.primary_asset_id, sorted(members))
     assert alice.asset_record(members[1])["stack_primary_id"].to_list() == [stack.primary_asset_id]
-    assert bob.stacks().schema == frame.schema
+    with pytest.raises(NotFound):
+        bob.stack(stack.id)
 
 
 def test_albums_own_and_shared(alice: ImmichClient, bob: ImmichClient, world: World) -> None:
@@ -515,7 +532,8 @@ def test_stacking(alice: ImmichClient, world: World) -> None:
     assert (stack.primary_asset_id, set(stack.asset_ids)) == (ids[0], set(ids))
     assert alice.update_stack(stack.id, ids[1]).primary_asset_id == ids[1]
     alice.delete_stack(stack.id)
-    assert stack.id not in alice.stacks()["stack_id"].to_list()
+    with pytest.raises(NotFound):
+        alice.stack(stack.id)
 
 
 def test_a_stack_is_not_made_twice(alice: ImmichClient, server: StubServer, world: World) -> None:

@@ -18,6 +18,34 @@ def version(state: State, _call: Call) -> Answer:
     return Answer(body=body if state.v2 else body | {"prerelease": None})
 
 
+@answers("GET /server/features")
+def features(state: State, _call: Call) -> Answer:
+    names = [
+        "configFile", "duplicateDetection", "email", "facialRecognition", "importFaces", "map", "oauth", "oauthAutoLaunch", "ocr",
+        "passwordLogin", "reverseGeocoding", "search", "sidecar", "smartSearch",
+    ]  # fmt: skip
+    body = dict.fromkeys(names, False) | {"trash": state.world.trash_days is not None}
+    return Answer(body=body if state.v2 else body | {"realtimeTranscoding": False})
+
+
+@answers("GET /server/config")
+def config(state: State, _call: Call) -> Answer:
+    body: dict[str, object] = {
+        "externalDomain": "",
+        "isInitialized": True,
+        "isOnboarded": True,
+        "loginPageMessage": "",
+        "maintenanceMode": False,
+        "mapDarkStyleUrl": "",
+        "mapLightStyleUrl": "",
+        "oauthButtonText": "",
+        "publicUsers": True,
+        "trashDays": 30 if state.world.trash_days is None else state.world.trash_days,
+        "userDeleteDelay": 7,
+    }
+    return Answer(body=body if state.v2 else body | {"minFaces": 3})
+
+
 @answers("GET /server/about")
 def about(state: State, _call: Call) -> Answer:
     name = f"v{state.world.version}"

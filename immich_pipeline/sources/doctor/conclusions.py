@@ -57,9 +57,14 @@ def in_folder(settings: Settings, facts: Facts) -> Feature:
 
 
 def resolving(settings: Settings, immich: ImmichSettings, facts: Facts) -> Feature:
-    """Whether duplicates on the server can be resolved: the keys may, and there is a way to make the backups."""
+    """Whether duplicates on the server can be resolved: the keys may, there is a trash, and there is a way to make the backups."""
     found = by_keys(immich, facts, FEATURES["resolving"])
-    if found.state not in ("works", "partly") or not settings.duplicates.backup.required:
+    if found.state not in ("works", "partly"):
+        return found
+    if facts.server is not None and facts.server.trash_days == 0:
+        reason = "the server's trash is switched off: what is put into it would be deleted for good"
+        return Feature(found.name, "no", reason, "in Immich, as an administrator: Administration > Settings > Trash")
+    if not settings.duplicates.backup.required:
         return found
     if not facts.backups_fit:
         return Feature(found.name, "no", "copies cannot be written to the backup folder", ABOVE)

@@ -4,22 +4,22 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from immich_pipeline.immich.permissions import EVERYTHING, FEATURES
+from immich_pipeline.immich.permissions import ENDPOINTS, EVERYTHING
 from immich_pipeline.immich.schema import OWNER_SCHEMA
 from immich_pipeline.immich.versions import ServerVersion, Support
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers."""
+    """A server that answers; `trash_days`: how long it keeps what is put into its trash, 0: it has none, None: it does not say."""
 
     version: ServerVersion
     support: Support
+    trash_days: int | None = None
 
 
-_FOR_CHANGES = frozenset(
-    permission for feature in FEATURES.values() if feature.writes for permission in feature.permissions
-) - frozenset(permission for feature in FEATURES.values() if not feature.writes for permission in feature.permissions)
+_FOR_READING = frozenset(permission for endpoint, permission in ENDPOINTS.items() if endpoint.startswith("GET "))
+_FOR_CHANGES = frozenset(ENDPOINTS.values()) - _FOR_READING
 
 
 @dataclass(frozen=True)

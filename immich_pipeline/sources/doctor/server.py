@@ -56,10 +56,17 @@ def look_at_server(settings: ImmichSettings, limits: Limits, notes: Notes) -> Se
             notes.warning(str(settings.url), support.note)
         else:
             notes.ok(str(settings.url), f"answers; Immich {version}")
-        theirs = client.server_time()
+        theirs, trash_days = client.server_time(), _trash_days(client)
     if theirs is not None:
         compare_clocks("the server", theirs, before, after, notes)
-    return Server(version, support)
+    return Server(version, support, trash_days)
+
+
+def _trash_days(client: ImmichClient) -> int | None:
+    try:
+        return client.trash_days()
+    except ApiError:  # nothing but resolving duplicates needs it, and that asks again
+        return None
 
 
 def name_of(user: ImmichUser, number: int) -> str:

@@ -15,6 +15,7 @@ from immich_pipeline.progress import Progress, logger
 from immich_pipeline.sources.immich.readers import Broken, Finished, Reader, Reading, Scope
 from immich_pipeline.sources.immich.rows import asset_rows
 from immich_pipeline.sources.immich.server import ImmichServer, open_reader
+from immich_pipeline.sources.immich.trash import look_at_trash
 from immich_pipeline.store import immich as store
 from immich_pipeline.store.database import Database
 from immich_pipeline.store.frames import Changes, Frames, Stage
@@ -118,6 +119,7 @@ def take_server_snapshot(
             logger.warning("%s was not read, what was known of it stays: %s", label, problem)
         if outcomes and len(outcome.problems) == len(outcomes):
             raise ImmichError("; ".join(f"{label}: {problem}" for label, problem in outcome.problems.items()))
+        look_at_trash(database, server)
         return outcome
 
 

@@ -388,6 +388,11 @@ def test_what_resolving_duplicates_needs(place: Place, immich_server: Serve, tmp
         "no copy can be made of files that are not mounted here: the key of Bob lacks asset.download" in lacking.reason
     )
     assert found(by_api).state == "off"
+    place.world.trash_days = 0
+    switched_off = found(mounted, mode="approve", backup={"required": False})
+    assert (switched_off.state, "switched off" in switched_off.reason) == ("no", True)
+    server.fail_next("/server/features", 404)
+    assert found(mounted).state == "works"
 
 
 def test_duplicates_in_a_folder_are_moved_only_where_it_may_be_written(tmp_path: Path) -> None:

@@ -160,6 +160,18 @@ def test_a_reading_that_breaks_off_leaves_everything_as_it_was(lab: Lab, databas
     assert query(database, "SELECT count(*) FROM library.reading WHERE problem IS NOT NULL") == [(2,)]
 
 
+def test_whether_there_is_a_trash_is_remembered(lab: Lab, database: Database) -> None:
+    server, found = lab.server("api", database), []
+    for lab.world.trash_days in (30, None, 7):
+        take_server_snapshot(database, server)
+        found += query(database, "SELECT trash_days FROM library.source")
+    lab.world.trash_days = 0
+    lab.stub.fail_next("/server/features", 500)
+    take_server_snapshot(database, server)
+    take_server_snapshot(database, lab.server("database", database))
+    assert [*found, *query(database, "SELECT trash_days FROM library.source")] == [(30,), (0,), (7,), (7,)]
+
+
 def test_only_what_is_included_is_looked_after(lab: Lab, database: Database) -> None:
     library = next(iter(lab.world.libraries))
     for include, expected in (
