@@ -29,6 +29,8 @@ CREATE TABLE immich_pipeline_sharing.copy (
   state text NOT NULL DEFAULT 'intended' CHECK (state IN ('intended', 'live', 'removing', 'trashed', 'kept', 'refused')),
   made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   adopted boolean NOT NULL DEFAULT false,            -- the asset was there before we knew of it (same owner, library and path)
+  locked text[],                                     -- lockedProperties as last written: more of them are the target's own; null: not noted
+  stack uuid,                                        -- the target's stack that it was put into
   CONSTRAINT copy_once UNIQUE (source_id, target_owner)
 );
 CREATE INDEX ON immich_pipeline_sharing.copy (job, state);
@@ -67,6 +69,7 @@ CREATE INDEX ON immich_pipeline_sharing.person (target_owner, target_id);
 CREATE TABLE immich_pipeline_sharing.stack (
   target_id uuid PRIMARY KEY,
   source_id uuid NOT NULL,
+  source_primary uuid NOT NULL,                      -- as last carried over: another one is followed, the target's own choice is not
   target_owner uuid NOT NULL,
   job text NOT NULL,
   run bigint NOT NULL REFERENCES immich_pipeline_sharing.run,
