@@ -25,6 +25,7 @@ class Layout:
         keys: of every table, the columns of its primary key.
         person_groups: faces belong to a group of which every user has a person of their own (from 3.2 on), else to a person.
         unknown_tables: tables that refer to an asset and are not known here; they are not copied.
+        referring: table to its columns that refer to an asset, each with whether a row goes when the asset goes.
     """
 
     version: str
@@ -32,6 +33,7 @@ class Layout:
     keys: Mapping[str, tuple[str, ...]]
     person_groups: bool
     unknown_tables: tuple[str, ...] = ()
+    referring: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
