@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from immich_pipeline.sharing.model import Job
+from immich_pipeline.sharing.role import DEFAULT_ROLE, role_sql
 from immich_pipeline_tests.immich_db.definition import schema_of
 
 MEDIA = "/data"
@@ -50,6 +51,7 @@ class House:
     def __init__(self, url: str, version: str, media: Path) -> None:
         self.url, self.version, self.media = url, schema_of(version), media
         self.db = psycopg.connect(url, autocommit=True)
+        self.db.execute(role_sql())
         self.seed = random.Random(1)
         self.taken = START
         self.cluster_group = self.new_id()
@@ -449,8 +451,7 @@ class House:
             )
         return face
 
-    def role_url(self, role: str) -> str:
-        """The database's URL for another role."""
+    def role_url(self, role: str = DEFAULT_ROLE) -> str:
+        """The database's URL for another role; by default the one that shares, which may do no more than it must."""
         parts = urlsplit(self.url)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"{quote(role)}@{host}"))
+        return urlunsplit(parts._replace(netloc=f"{quote(role)}@{parts.netloc.rpartition('@')[2]}"))

@@ -137,6 +137,8 @@ def _asset(job: Job, source: Row, target: Row) -> Iterator[str]:
         "ownerId": job.target_owner, "libraryId": job.target_library, "originalPath": remapped, "checksum": f"\\x{checksum}",
         "checksumAlgorithm": "sha1-path", "isExternal": True,
     }  # fmt: skip
+    if (source["visibility"] == "hidden") != (target["visibility"] == "hidden"):
+        yield f"{path!r}: is {source['visibility']} at its source and {target['visibility']} as a copy"
     if {name: target[name] for name in own} != own:
         yield f"{path!r}: asset: {_difference([own], [target])}"
 
@@ -253,7 +255,9 @@ def people(house: House, job: Job) -> Iterator[str]:
         yield f"person {name!r} {person} has no face that its owner could see"
     for name, person in house.rows(
         f"""SELECT name, "{key}"::text FROM person JOIN asset_face ON asset_face.id = "faceAssetId" JOIN asset ON asset.id = "assetId"
-            WHERE asset."ownerId" <> person."ownerId" OR asset_face."{house.person_column}" IS DISTINCT FROM person."{key}" """
+            WHERE person."ownerId" = %s
+              AND (asset."ownerId" <> person."ownerId" OR asset_face."{house.person_column}" IS DISTINCT FROM person."{key}")""",
+        job.target_owner,
     ):
         yield f"person {name!r} {person} is shown by a face of another"
 

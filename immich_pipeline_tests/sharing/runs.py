@@ -20,7 +20,7 @@ def media_of(house: House) -> MediaFolder:
 
 @contextmanager
 def session(house: House) -> Iterator[Connection]:
-    with open_session(SecretStr(house.url)) as connection:
+    with open_session(SecretStr(house.role_url())) as connection:
         yield connection
 
 
