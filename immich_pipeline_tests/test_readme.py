@@ -26,6 +26,12 @@ def test_the_key_has_exactly_the_permissions_that_reading_needs() -> None:
     assert set(re.findall(r"`([a-zA-Z.]+)`", sentence)) == set(needed(reading))
 
 
+def test_the_permissions_that_stacks_need_are_told() -> None:
+    sentence = README.partition("A stack that you take apart by hand")[2].partition("\n\n")[0]
+    reading = needed([name for name, feature in FEATURES.items() if not feature.writes])
+    assert set(re.findall(r"`([a-z]+\.[a-z]+)`", sentence)) == set(needed(["stacking"])) - set(reading)
+
+
 def test_the_role_may_read_exactly_what_is_read() -> None:
     tables = set(re.findall(r'"(\w+)"', README.partition("GRANT SELECT ON ")[2].partition("TO immich_reader")[0]))
     assert tables == {table for contract in contracts() for table in contract.tables}

@@ -32,7 +32,6 @@ from immich_pipeline.immich.search import Search, SearchQuery, SearchTally
 from immich_pipeline.immich.uploading import Present, Upload, Uploading
 
 __all__ = [
-    "STACK_SCHEMA",
     "Album",
     "AssetCounts",
     "DuplicateGroup",
@@ -52,13 +51,6 @@ __all__ = [
     "Uploaded",
     "User",
 ]
-
-STACK_SCHEMA: dict[str, pl.DataType] = {
-    "stack_id": pl.String(),
-    "primary_asset_id": pl.String(),
-    "asset_id": pl.String(),
-}
-"""One row per asset of a stack, the primary one included."""
 
 _LARGEST_PICTURE = 64 * 1024 * 1024
 
@@ -94,7 +86,7 @@ class ImmichClient(Merging, Uploading):
 
         Yields:
             Frames of `RECORD_SCHEMA`, in pages; no asset twice. `stack_id` and `stack_primary_id` are null: a search does not tell
-            them, see `stacks`. Assets of partners that the server adds are left out. See `search` about rows that change meanwhile.
+            them, `asset_record` does. Assets of partners that the server adds are left out. See `search` about rows that change meanwhile.
 
         Raises:
             ImmichError: a page could not be read, or the paging does not end properly; what came before is not everything.
@@ -118,15 +110,6 @@ class ImmichClient(Merging, Uploading):
     def asset_record(self, asset_id: str) -> pl.DataFrame:
         """One asset as one row of `RECORD_SCHEMA`, its stack included. As `asset` otherwise."""
         return record_of(self.asset(asset_id), "GET /assets/{id}")
-
-    def stacks(self) -> pl.DataFrame:
-        """All stacks of this user: `STACK_SCHEMA`. Permission stack.read."""
-        rows = [
-            (stack.id, stack.primary_asset_id, asset_id)
-            for stack in self._answer(list[Stack], Call("GET /stacks"))
-            for asset_id in stack.asset_ids
-        ]
-        return pl.DataFrame(rows, schema=STACK_SCHEMA, orient="row")
 
     def stack(self, stack_id: str) -> Stack:
         """One stack, without members that are in the trash, hidden, locked, or not read yet. Permission stack.read.

@@ -40,6 +40,8 @@ class SearchQuery:
         library_id: only this external library.
         album_id: only this album.
         type: only these.
+        with_stacked: include what is in a stack; without, the assets on top of stacks are left out as well.
+        with_exif: tell EXIF data; without, one look is enough.
         size: rows per page, up to 1000.
     """
 
@@ -49,6 +51,8 @@ class SearchQuery:
     library_id: str | None = None
     album_id: str | None = None
     type: Literal["image", "video", "audio", "other"] | None = None
+    with_stacked: bool = True
+    with_exif: bool = True
     size: int = LARGEST_PAGE
 
     def __post_init__(self) -> None:
@@ -105,10 +109,10 @@ class Search:
             ImmichError: a page cannot be read, or the paging does not end properly. What was given until then is not everything.
         """
         for part in self._parts():
-            for page in self._pages(_Window(part, exif=True)):
+            for page in self._pages(_Window(part, exif=self.query.with_exif)):
                 self._count_partners(page)
                 yield from self._given(self._unseen(page))
-        for part in self._parts():
+        for part in self._parts() if self.query.with_exif else ():
             for page in self._pages(_Window(part, exif=False)):
                 fresh = self._unseen(page)
                 if len(fresh):
@@ -131,18 +135,18 @@ class Search:
         return rows.sort("file_created_at", maintain_order=True)
 
     def _count_partners(self, page: pl.DataFrame) -> None:
-        self._partners.update(_keys(page.filter(pl.col("owner_id") != self.owner_id)))
+        self._partners.update(id_bytes(page.filter(pl.col("owner_id") != self.owner_id)))
         self.tally.partners = len(self._partners)
 
     def _unseen(self, page: pl.DataFrame) -> pl.DataFrame:
         """The owner's rows that were not given yet, each once."""
         mine = page.filter((pl.col("owner_id") == self.owner_id) & (pl.col("visibility") != "locked"))
         mine = mine.unique("asset_id", keep="first", maintain_order=True)
-        return mine.filter(pl.Series([key not in self._seen for key in _keys(mine)], dtype=pl.Boolean()))
+        return mine.filter(pl.Series([key not in self._seen for key in id_bytes(mine)], dtype=pl.Boolean()))
 
     def _given(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         if len(rows):
-            self._seen.update(_keys(rows))
+            self._seen.update(id_bytes(rows))
             self.tally.rows += len(rows)
             yield rows
 
@@ -238,12 +242,12 @@ class Search:
             "size": self.query.size,
             "withDeleted": self.query.with_trashed,
             "withExif": window.exif,
-            "withStacked": True,  # otherwise every asset of a stack is left out, the one on top included
+            "withStacked": self.query.with_stacked,
         }
 
 
-def _keys(rows: pl.DataFrame) -> list[bytes]:
-    """Ids in 16 bytes each: a million of them are kept."""
+def id_bytes(rows: pl.DataFrame) -> list[bytes]:
+    """Their asset ids in 16 bytes each: a million of them are kept."""
     return rows["asset_id"].str.replace_all("-", "", literal=True).str.decode("hex").to_list()
 
 

@@ -257,7 +257,7 @@ def test_filters(alice: ImmichClient, world: World) -> None:
     assert not read(alice, with_trashed=False)["is_trashed"].any()
     assert len(read(alice, with_trashed=False)) == len(assets) - 2
     loose = {asset.id for asset in assets if asset.stack_id is None}
-    assert set(read(alice, with_stacked=False)["asset_id"]) == loose < assets.keys()
+    assert set(read(alice, with_stacked=False)["asset_id"]) == loose < {asset.id for asset in assets}
 
 
 def test_a_search_without_exif_data_is_half_the_work(alice: ImmichClient, server: StubServer, world: World) -> None:

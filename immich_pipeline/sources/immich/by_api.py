@@ -11,12 +11,13 @@ import polars as pl
 
 from immich_pipeline.immich.client import Album, ImmichClient
 from immich_pipeline.immich.errors import ImmichError
-from immich_pipeline.immich.schema import ALBUM_SCHEMA, RECORD_SCHEMA
+from immich_pipeline.immich.schema import ALBUM_SCHEMA
 from immich_pipeline.immich.search import ALL_VISIBILITIES, SearchQuery
 from immich_pipeline.immich.settings import ImmichSettings, Include
 from immich_pipeline.progress import logger
 from immich_pipeline.sources.immich.readers import Broken, Finished, Scope, refuse_unknown
 from immich_pipeline.sources.immich.rows import UPLOADS, photos_and_videos
+from immich_pipeline.sources.immich.stacks import STACK_SCHEMA, StacksByAsset
 
 OVERLAP = timedelta(minutes=2)
 """Read again before the newest change that was seen: a change that the server's database committed late carries an earlier time."""
@@ -31,13 +32,11 @@ class ApiCursor:
             than what it saw last.
         server_assets: the server's own count.
         albums: the albums as they were.
-        stacks: the stacks and their primaries as they were.
     """
 
     updated: str
     server_assets: int | None
     albums: str
-    stacks: str
 
     @property
     def since(self) -> datetime:
@@ -109,10 +108,13 @@ class ApiReader:
 
     def read(self, scope: Scope, cursor: str | None) -> "ApiReading":
         """See `Reader`."""
-        return ApiReading(self._clients[scope.key], scope, self._settings.include, _cursor(cursor))
+        return ApiReading(self._clients[scope.key], scope, self._settings, _cursor(cursor))
 
     def news(self, scope: Scope, cursor: str, stored: Callable[[pl.DataFrame], int]) -> str | None:
-        """See `Reader`: a page of what changed lately, the server's counts, the list of albums."""
+        """See `Reader`: a page of what changed lately, the server's counts, the list of albums.
+
+        Another asset on top of a stack changes none of these: only a full reading finds it.
+        """
         before = _cursor(cursor)
         if before is None:
             return "it was not read before"
@@ -121,8 +123,6 @@ class ApiReader:
             return "the number of assets changed"
         if album_signature(client.albums()) != before.albums:
             return "albums changed"
-        if stack_signature(client.stacks()) != before.stacks:
-            return "stacks changed"
         queries = _queries(client, include, before.since)
         for query in queries:
             for page in client.search(query):
@@ -138,10 +138,12 @@ class ApiReader:
 class ApiReading:
     """See `Reading`."""
 
-    def __init__(self, client: ImmichClient, scope: Scope, include: Include, before: ApiCursor | None) -> None:
+    def __init__(self, client: ImmichClient, scope: Scope, settings: ImmichSettings, before: ApiCursor | None) -> None:
         self.tells_progress = False
-        self._client, self._scope, self._include = client, scope, include
-        self._albums, self._stacks = client.albums(), client.stacks()
+        include = settings.include
+        self._client, self._scope, self._include, self._threads = client, scope, include, settings.concurrency
+        self._albums = client.albums()
+        self._stacks = pl.DataFrame(schema=STACK_SCHEMA)
         self._signature = album_signature(self._albums)
         # An asset that joins or leaves an album is not itself changed by that.
         if before and include.albums and before.albums != self._signature:
@@ -154,10 +156,10 @@ class ApiReading:
         self.counted: int | None = None if self._narrowed else total_of(client)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """See `Reading`. The stacks were read first: a search does not tell them."""
-        stacks = self._stacks.rename({"stack_id": "in_stack", "primary_asset_id": "in_stack_under"})
+        """See `Reading`."""
         seen: set[str] = set()
         queries = _queries(self._client, self._include, self._before.since if self._before else None)
+        stacks = StacksByAsset(self._client, queries, self._began, self._threads)
         for query in queries:
             for page in self._client.search(query):
                 frame = _within(page, self._include)
@@ -167,19 +169,20 @@ class ApiReading:
                     seen.update(frame["asset_id"])
                 if frame.height:
                     self._newest = max(self._newest, frame["updated_at"].max())  # type: ignore[type-var, assignment]
-                    yield _with_stacks(frame, stacks)
+                    yield stacks.of(frame)
+        self._stacks = stacks.found
 
     def finish(self) -> Finished:
         """See `Reading`."""
         total = None if self._narrowed else total_of(self._client)
         updated = min(self._newest, self._began).isoformat()
-        cursor = ApiCursor(updated, total, self._signature, stack_signature(self._stacks))
+        cursor = ApiCursor(updated, total, self._signature)
         unchanged = self._before is not None and self._before.albums == self._signature
         return Finished(
             cursor=json.dumps(asdict(cursor), sort_keys=True),
             server_assets=total,
             albums=None if unchanged else memberships(self._client, self._albums, self._scope),
-            stacks=self._stacks.select("stack_id", "primary_asset_id").unique(),
+            stacks=self._stacks,
             left_out={"not in the libraries that are looked after": self._left_out} if self._left_out else {},
         )
 
@@ -196,15 +199,7 @@ def total_of(client: ImmichClient) -> int:
 
 def album_signature(albums: Sequence[Album]) -> str:
     """Differs when albums were added, removed, renamed or changed, or hold another number of assets."""
-    return _signature(sorted((album.id, album.name, album.asset_count, album.updated_at) for album in albums))
-
-
-def stack_signature(stacks: pl.DataFrame) -> str:
-    """Differs when stacks were added or removed, or got another primary."""
-    return _signature(stacks.select("stack_id", "primary_asset_id").unique().sort("stack_id").rows())
-
-
-def _signature(told: object) -> str:
+    told = sorted((album.id, album.name, album.asset_count, album.updated_at) for album in albums)
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 
@@ -252,8 +247,3 @@ def _within(records: pl.DataFrame, include: Include) -> pl.DataFrame:
     library = pl.col("library_id")
     uploads = library.is_null() & pl.lit(UPLOADS in include.libraries)
     return records.filter(uploads | library.is_in(list(include.libraries)))
-
-
-def _with_stacks(records: pl.DataFrame, stacks: pl.DataFrame) -> pl.DataFrame:
-    joined = records.join(stacks, on="asset_id", how="left", maintain_order="left")
-    return joined.with_columns(stack_id="in_stack", stack_primary_id="in_stack_under").select(RECORD_SCHEMA.keys())

@@ -43,8 +43,8 @@ class Finished:
         deleted: ids of assets that the server says were deleted for good since the last reading.
         albums: `ALBUM_SCHEMA`, everything of the scope; None if nothing changed.
         extras: `EXTRA_SCHEMA`; everything of the scope after a full reading, else what changed; None where the way cannot tell.
-        stacks: every stack of the scope (stack_id, primary_asset_id): a new primary does not change the record of any asset. None where
-            the frames tell it.
+        stacks: the stacks of the assets that were read (stack_id, primary_asset_id): a new primary does not change the records of the
+            stack's other assets. None where the frames tell it.
         left_out: how many assets were left out, by reason.
     """
 

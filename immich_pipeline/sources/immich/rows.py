@@ -52,9 +52,7 @@ def asset_rows(
     placed = placed.with_columns(
         folder=pl.when(random_names).then(pl.lit(UPLOADS)).otherwise(folder), extension=_extension(placed)
     )
-    # the API tells the stacks of what a person sees; the database of everything
-    seen = ~pl.col("is_trashed") & (pl.col("visibility") != "hidden") & pl.col("size").is_not_null()
-    placed = placed.with_columns(pl.when(seen).then(pl.col("stack_id", "stack_primary_id")))
+    placed = placed.with_columns(pl.when(counts_in_stacks()).then(pl.col("stack_id", "stack_primary_id")))
     located = paths.locate_all(placed["original_path"]).rename({"root": "mounted_root", "real_path": "mounted_path"})
     known = _formats(placed["extension"], formats)
     return (
@@ -66,6 +64,11 @@ def asset_rows(
         )
         .select([pl.col(name).cast(dtype) for name, dtype in STAGE_SCHEMA.items()])
     )
+
+
+def counts_in_stacks() -> pl.Expr:
+    """Whether an asset counts as one of its stack: what a person sees of it does. Needs columns of `RECORD_SCHEMA`."""
+    return ~pl.col("is_trashed") & (pl.col("visibility") != "hidden") & pl.col("size").is_not_null()
 
 
 def photos_and_videos(records: pl.DataFrame) -> pl.DataFrame:
