@@ -17,6 +17,7 @@ from immich_pipeline.errors import UserError
 from immich_pipeline.progress import Progress, speak_on_stderr
 
 if TYPE_CHECKING:
+    from immich_pipeline.actions.model import Kind
     from immich_pipeline.store.database import Database
 
 _NOT_ALL, _FAILED, _INTERRUPTED = 1, 2, 130
@@ -83,32 +84,43 @@ def doctor(*, home: Path | None, as_document: bool) -> None:
 @_home
 @click.argument("kind")
 @click.option("--json", "as_document", is_flag=True, help="Write the whole plan as JSON.")
+@click.option("--job", help="Only this job (sharing); without it every job gets its plan.")
 @click.option(
     "--simulate",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Only say what the policy in this YAML file would decide otherwise (duplicates).",
 )
-def plan(*, home: Path | None, kind: str, as_document: bool, simulate: Path | None) -> None:
-    """Plan a change of KIND (stacks, duplicates) and show it; nothing in the library is changed.
+def plan(*, home: Path | None, kind: str, as_document: bool, job: str | None, simulate: Path | None) -> None:
+    """Plan a change of KIND (stacks, duplicates, sharing) and show it; nothing in the library is changed.
 
-    Only what the last run has seen is looked at. The same plan, made again, is the same plan.
+    Stacks and duplicates: only what the last run has seen is looked at. Sharing: Immich's database is looked at. The same plan, made
+    again, is the same plan.
     """
-    from immich_pipeline.actions import engine, kinds  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.actions import kinds  # noqa: PLC0415 - keeps `--help` fast
 
     settings = _settings(home=home)
-    wanted = kinds.kind_of(kind)
+    wanted = [kinds.kind_of(name) for name in kinds.names_of(kind, settings, job)]
     if simulate is not None:
         _simulate(settings, kind, simulate)
         return
+    if not wanted:
+        raise UserError("nothing is shared: write a job with 'immich-pipeline share setup'")
     with _database(settings) as database:
-        made = engine.save_plan(database, wanted.planner(database, settings))
-        if as_document:
-            click.echo(engine.as_json(made))
-            return
-        click.echo(engine.as_table(engine.plan_frame(database, made.plan_id)))
-        counts = "".join(f", {name.replace('_', ' ')} {count:,}" for name, count in made.summary.items())
-        click.echo(f"\n{made.plan_id}: {len(made.actions):,} actions on {len(made.subjects):,} assets{counts}")
-        click.echo(f"{_NEXT[made.mode]}" if made.actions else "nothing to do")
+        for one in wanted:
+            _show_plan(database, one, settings, as_document=as_document)
+
+
+def _show_plan(database: "Database", kind: "Kind", settings: Settings, *, as_document: bool) -> None:
+    from immich_pipeline.actions import engine  # noqa: PLC0415 - keeps `--help` fast
+
+    made = engine.save_plan(database, kind.planner(database, settings))
+    if as_document:
+        click.echo(engine.as_json(made))
+        return
+    click.echo(engine.as_table(engine.plan_frame(database, made.plan_id)))
+    counts = "".join(f", {name.replace('_', ' ')} {count:,}" for name, count in made.summary.items())
+    click.echo(f"\n{made.plan_id}: {len(made.actions):,} actions on {len(made.subjects):,} assets{counts}")
+    click.echo(f"{_NEXT[made.mode]}" if made.actions else "nothing to do")
 
 
 def _simulate(settings: Settings, kind: str, policy: Path) -> None:
@@ -182,10 +194,12 @@ def apply(*, home: Path | None, plan_id: str, yes_over_brake: bool, again: bool)
                 again=again,
                 progress=Progress(f"applying {kind.name}", len(saved.actions), "actions"),
             )
-    if applied.stopped:
-        raise UserError(f"{applied.plan_id} is not applied: {applied.stopped}")
     names = ("done", "already", "skipped", "failed", "waiting", "rejected", "held")
     counts = {name: getattr(applied, name) for name in names}
+    if applied.stopped and applied.done:
+        _tell(applied.run_id, counts, applied.problems, applied.stopped_owners)
+    if applied.stopped:
+        raise UserError(f"{applied.plan_id} is not applied: {applied.stopped}")
     _end(_tell(applied.run_id, counts, applied.problems, applied.stopped_owners))
 
 

@@ -1,7 +1,7 @@
 """Apply a plan: each action on its own, journalled before and after, safe to break off and to repeat."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from immich_pipeline.actions.attempt import Attempt, Ended
@@ -33,7 +33,7 @@ class Applied:
         held: left alone: they were undone, or their owner's actions were stopped.
         calls: how often the executor was told to change something.
         status: the plan's, now.
-        stopped: why the brakes stopped all of it; None: they did not.
+        stopped: why the brakes stopped all of it that is not harmless; None: they did not.
         stopped_owners: owners of whom nothing more was tried, and why.
         problems: action id and reason of each that was skipped or failed.
     """
@@ -93,11 +93,10 @@ def apply_plan(
         _check_may_be_applied(saved, again=again)
         run = _Run(database, saved, executor, journal, again=again, only_approved=only_approved)
         settle(database, journal, executor, without={(saved.plan.plan_id, action_id) for action_id in run.chosen})
-        reason = brakes.stop(len(run.touched), run.library)
-        if reason is None:
-            run.go(progress)
-        else:
-            run.left = len(run.chosen)
+        reason = brakes.stop(len(run.touched(brakes.harmless)), run.whole(brakes.whole))
+        if reason is not None:
+            run.hold(brakes.harmless)
+        run.go(progress)
         return run.end(reason)
 
 
@@ -145,13 +144,25 @@ class _Run:
                 self.chosen[action_id] = action
             else:
                 self.counts[why_not] += 1
-        with database.frames() as frames:
-            self.library = rows.library_assets(frames)
 
-    @property
-    def touched(self) -> set[str]:
-        """The assets that the chosen actions are about."""
-        return {subject for action in self.chosen.values() for subject in action.subjects}
+    def touched(self, harmless: Set[str]) -> set[str]:
+        """The assets that the chosen actions are about, harmless operations aside."""
+        counted = [action for action in self.chosen.values() if action.operation not in harmless]
+        return {subject for action in counted for subject in action.subjects}
+
+    def whole(self, number: str | None) -> int:
+        """What the brakes' share is a share of: a number of the plan's summary, or all assets of the library."""
+        if number is not None:
+            return self.saved.plan.summary.get(number, 0)
+        with self.database.frames() as frames:
+            return rows.library_assets(frames)
+
+    def hold(self, harmless: Set[str]) -> None:
+        """Leave alone what is not harmless."""
+        held = [action_id for action_id, action in self.chosen.items() if action.operation not in harmless]
+        for action_id in held:
+            del self.chosen[action_id]
+        self.left = len(held)
 
     def _standing(self, action_id: str) -> Standing:
         return self.standings.get((self.plan_id, action_id), Standing())
@@ -219,8 +230,9 @@ def _check_kind(kind: str, executor: Executor) -> None:
 def _check_may_be_applied(saved: SavedPlan, *, again: bool) -> None:
     plan = saved.plan
     if plan.mode == "plan" and plan.actions:
+        setting = f"{plan.kind.partition(':')[0]}.mode"
         raise UserError(
-            f"plans of {plan.kind} are only shown: set {plan.kind}.mode to approve or auto in immich-pipeline.yaml, and plan again"
+            f"plans of {plan.kind} are only shown: set {setting} to approve or auto in immich-pipeline.yaml, and plan again"
         )
     if saved.status == "superseded":
         raise UserError(

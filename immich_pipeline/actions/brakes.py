@@ -1,6 +1,7 @@
 """When a plan is too large to be applied without a person's word."""
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -11,13 +12,17 @@ class Brakes:
         max_share: part of the library's assets, 0 to 1.
         max_number: number of assets.
         confirmed: a person has looked at the plan and wants all of it.
+        harmless: operations that do not count, and are done whatever the brakes say of the others.
+        whole: name of the number in the plan's summary that the share is a share of; None: all assets of the library.
     """
 
     max_share: float = 0.05
     max_number: int = 1000
     confirmed: bool = False
+    harmless: frozenset[str] = frozenset()
+    whole: str | None = None
 
-    def released(self) -> "Brakes":
+    def released(self) -> Self:
         """The same, confirmed by a person."""
         return replace(self, confirmed=True)
 

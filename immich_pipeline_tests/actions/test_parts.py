@@ -9,6 +9,7 @@ import pytest
 from immich_pipeline.actions import engine, kinds
 from immich_pipeline.actions.brakes import Brakes
 from immich_pipeline.actions.model import Action, Kind
+from immich_pipeline.config import Settings
 from immich_pipeline.errors import UserError
 from immich_pipeline.store.database import Database
 from immich_pipeline_tests.actions.shelf import OPEN, Shelf, fill, pairs, plan_of
@@ -63,11 +64,25 @@ def test_an_unknown_kind_is_named_with_those_that_there_are() -> None:
         kinds.kind_of("nonsense")
 
 
-@pytest.mark.parametrize("name", kinds.KINDS)
+@pytest.mark.parametrize("name", ["stacks", "duplicates", "sharing:anna-to-ben"])
 def test_every_kind_is_there(name: str) -> None:
     kind = kinds.kind_of(name)
     assert isinstance(kind, Kind)
     assert kind.name == name
+    assert name.partition(":")[0] in kinds.KINDS
+
+
+def test_there_is_a_kind_for_each_job() -> None:
+    job = {"source_user": "a", "target_user": "b", "target_library": "l", "source_prefix": "/a", "target_prefix": "/b"}
+    jobs = [job | {"name": "one"}, job | {"name": "two"}]
+    settings = Settings.model_validate({"sharing": {"database_url": "x", "jobs": jobs}})
+    assert kinds.names_of("sharing", settings) == ["sharing:one", "sharing:two"]
+    assert kinds.names_of("sharing", settings, "two") == ["sharing:two"]
+    assert kinds.names_of("stacks", settings) == ["stacks"]
+    with pytest.raises(UserError, match="not made by jobs"):
+        kinds.names_of("stacks", settings, "one")
+    with pytest.raises(UserError, match="no kind of plan named sharing;"):
+        kinds.kind_of("sharing")
 
 
 def test_something_else_is_no_kind(monkeypatch: pytest.MonkeyPatch) -> None:

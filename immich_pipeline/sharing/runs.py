@@ -1,0 +1,26 @@
+"""What is known of runs and copies, asked of our own tables: they may not be there yet."""
+
+from immich_pipeline.sharing.model import Job
+from immich_pipeline.sharing.session import SCHEMA, Connection
+
+
+def is_prepared(connection: Connection) -> bool:
+    """Whether anything was ever shared from this database: our tables are made by the first run."""
+    return connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{SCHEMA}.copy"]).fetchone() == (True,)
+
+
+def runs_labelled(connection: Connection, label: str) -> list[int]:
+    """The numbers of the runs with a label that are not undone, the oldest first."""
+    if not is_prepared(connection):
+        return []
+    query = "SELECT id FROM immich_pipeline_sharing.run WHERE label = %s AND undone_at IS NULL ORDER BY id"
+    return [run for (run,) in connection.execute(query, [label]).fetchall()]
+
+
+def copies_of(connection: Connection, job: Job) -> int:
+    """How many copies of a job there are in the target's library, its trash included."""
+    if not is_prepared(connection):
+        return 0
+    query = "SELECT count(*) FROM immich_pipeline_sharing.copy WHERE job = %s AND state IN ('live', 'trashed', 'kept')"
+    row = connection.execute(query, [job.name]).fetchone()
+    return int(row[0]) if row else 0
