@@ -599,7 +599,7 @@ def test_no_log_repr_or_error_holds_the_key(
     shown = [repr(alice), str(vars(alice)), str(vars(alice._transport))]
     read(alice)
     server.revoke(secret)
-    for attempt in (alice.key, alice.stacks, alice.tags):
+    for attempt in (alice.key, alice.albums, alice.tags):
         with pytest.raises(ApiError) as caught:
             attempt()
         shown += [str(caught.value), repr(caught.value), str(vars(caught.value))]
