@@ -52,6 +52,22 @@ def test_new_ones_are_looked_up_in_bounded_parts(hashes: Words, monkeypatch: pyt
     assert parts == [slice(0, 2), slice(2, 3), slice(3, 5), slice(5, 6)]
 
 
+def test_small_parts_are_joined_and_large_ones_go_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "PAIRS_AT_ONCE", 12)  # a batch is full at a quarter of it
+    parts = [(np.arange(start, end), np.arange(start, end) + 50) for start, end in ((0, 1), (1, 3), (3, 7), (7, 9))]
+    batches = list(search._batches(iter(parts)))
+    assert [len(left) for left, _ in batches] == [3, 4, 2]
+    assert np.concatenate([left for left, _ in batches]).tolist() == list(range(9))
+    assert all(((right - left) == 50).all() for left, right in batches)
+    assert [len(left) for left, _ in search._batches(iter(parts[:3]))] == [3, 4]
+    assert list(search._batches(iter([]))) == []
+
+
+def test_all_are_compared_with_all_in_bounded_parts(hashes: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "PAIRS_AT_ONCE", 8)
+    assert as_set(close_hashes(hashes, 3)) == brute_force(hashes, 3)
+
+
 def test_a_few_new_ones_are_looked_up_and_many_are_not() -> None:
     assert search._plan(1_000_000, 8, 64.0, 1_000)[1]
     assert not search._plan(1_000_000, 8, 64.0, 900_000)[1]

@@ -38,6 +38,10 @@ def pixels(folder: Path, content: bytes, name: str = "a.jpg", **more: object) ->
     return found.pixels
 
 
+def profile(space: str) -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()  # type: ignore[arg-type]
+
+
 def test_a_look(tmp_path: Path) -> None:
     found = look(tmp_path, saved(PICTURE, "PNG"), "a.png", whole=False)
     assert (len(found.gray), len(found.rgb), found.pixels) == (GRAY_BYTES, COLOUR_BYTES, None)
@@ -126,10 +130,29 @@ def test_transparency_counts(tmp_path: Path) -> None:
 
 
 def test_other_profiles_are_other_colours(tmp_path: Path) -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    plain, tagged = saved(PICTURE, "PNG"), saved(PICTURE, "PNG", icc_profile=profile)
+    srgb = profile("sRGB")
+    plain, tagged = saved(PICTURE, "PNG"), saved(PICTURE, "PNG", icc_profile=srgb)
     assert pixels(tmp_path, plain, "a.png") != pixels(tmp_path, tagged, "b.png")
-    assert pixels(tmp_path, saved(PICTURE, "TIFF", icc_profile=profile), "c.tif") == pixels(tmp_path, tagged, "b.png")
+    assert pixels(tmp_path, saved(PICTURE, "TIFF", icc_profile=srgb), "c.tif") == pixels(tmp_path, tagged, "b.png")
+
+
+def test_colours_are_compared_as_the_profile_means_them(tmp_path: Path) -> None:
+    red, green, blue = PICTURE.split()
+    swapped = Image.merge("RGB", (green, red, blue))
+    meant = profile("sRGB").replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+    expected = look(tmp_path, saved(PICTURE, "PNG"), "a.png")
+    found = look(tmp_path, saved(swapped, "PNG", icc_profile=meant), "b.png")
+    assert look(tmp_path, saved(swapped, "PNG"), "c.png").rgb != expected.rgb
+    for one, other in ((found.rgb, expected.rgb), (found.gray, expected.gray)):
+        assert np.abs(np.frombuffer(one, np.uint8).astype(int) - np.frombuffer(other, np.uint8)).max() <= 2
+
+
+@pytest.mark.parametrize("unusable", [profile("LAB"), b"no profile", profile("sRGB")[:200]])
+def test_a_profile_that_is_broken_or_not_of_rgb_colours_is_left_out(tmp_path: Path, unusable: bytes) -> None:
+    expected = look(tmp_path, saved(PICTURE, "PNG"), "a.png")
+    found = look(tmp_path, saved(PICTURE, "PNG", icc_profile=unusable), "b.png")
+    assert found.problem is None
+    assert (found.gray, found.rgb) == (expected.gray, expected.rgb)
 
 
 def test_deep_gray_and_inks_have_forms_of_their_own(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import random
 import signal
@@ -16,7 +15,6 @@ import psutil
 import pytest
 
 from immich_pipeline.media import pool as pool_module
-from immich_pipeline.media import worker
 from immich_pipeline.media.forking import worker_context
 from immich_pipeline.media.limits import decoders
 from immich_pipeline.media.measure import FileMeasurement, FileTask, MeasureOptions, format_table, measure_file
@@ -323,80 +321,6 @@ def _server_and_workers(pid: int) -> list[psutil.Process]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return family
-
-
-# ------------------------------------------------------------------------------------------------ inside a worker
-
-
-def in_a_worker(check: object) -> int | None:
-    """Run a function of this module in a process as the pool starts them; its exit code."""
-    process = worker_context().Process(target=check)
-    process.start()
-    process.join(60)
-    return process.exitcode
-
-
-def check_limits() -> None:
-    import resource
-
-    worker.prepare_worker(100)
-    assert os.environ["OMP_NUM_THREADS"] == "1"
-    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
-    os.write(2, b"this goes nowhere")
-    assert os.path.samestat(os.fstat(2), Path(os.devnull).stat())
-    bytearray(50_000_000)
-    with pytest.raises(MemoryError):
-        bytearray(150_000_000)
-
-
-def check_orphan() -> None:
-    """The parent's end of the sentinel is closed before the worker asks to die with it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    reader, writer = os.pipe()
-    os.close(writer)
-    os.dup2(reader, int(parent.sentinel))
-    worker.die_with_parent()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux only")
-def test_a_worker_is_bounded() -> None:
-    assert in_a_worker(check_limits) == 0
-
-
-def test_a_worker_whose_parent_is_gone_already_ends() -> None:
-    assert in_a_worker(check_orphan) == 1
-
-
-def test_a_process_without_parent_is_left_alone() -> None:
-    before = signal.getsignal(signal.SIGIO)
-    worker.die_with_parent()
-    assert signal.getsignal(signal.SIGIO) == before
-
-
-def test_where_memory_cannot_be_limited_the_rest_is_done() -> None:
-    assert in_a_worker(check_without_statm) == 0
-
-
-def check_without_statm() -> None:
-    import resource
-
-    worker._STATM = Path("/nonexistent")
-    worker.prepare_worker(1)
-    assert resource.getrlimit(resource.RLIMIT_AS) == (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-
-
-def test_a_chunk_is_worked_on_in_order_and_leaves_no_alarm() -> None:
-    names = ordinary(3)
-    found = worker.run_chunk(hostile_work.work, tasks(*names), MeasureOptions(), 60.0)
-    assert [result.asset_id for result in found.results] == names
-    assert 0 < found.seconds < 60
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    with pytest.raises(ArithmeticError):
-        worker.run_chunk(hostile_work.work, tasks("raise-1"), MeasureOptions(), 60.0)
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_the_server_loads_what_workers_need() -> None:
