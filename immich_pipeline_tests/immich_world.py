@@ -77,6 +77,7 @@ class ExternalLibrary:
     owner_id: str
     name: str
     import_paths: list[str]
+    exclusion_patterns: list[str] = field(default_factory=list)
 
 
 @dataclass

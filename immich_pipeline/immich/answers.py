@@ -98,6 +98,16 @@ class Tag(Answered):
     parent_id: Id | None = Field(default=None, validation_alias="parentId")
 
 
+class Library(Answered):
+    """An external library; paths as the server sees them."""
+
+    id: Id
+    owner_id: Id = Field(validation_alias="ownerId")
+    name: str
+    import_paths: tuple[str, ...] = Field(strict=False, validation_alias="importPaths")
+    exclusion_patterns: tuple[str, ...] = Field(strict=False, validation_alias="exclusionPatterns")
+
+
 class _Reference(Answered):
     id: Id
 

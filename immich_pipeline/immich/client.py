@@ -12,6 +12,7 @@ from immich_pipeline.immich.answers import (
     DuplicateGroup,
     Face,
     KeyInfo,
+    Library,
     LinkOutcome,
     Outcome,
     SharedLink,
@@ -25,6 +26,7 @@ from immich_pipeline.immich.answers import (
 from immich_pipeline.immich.calls import Call
 from immich_pipeline.immich.connection import checked_id
 from immich_pipeline.immich.errors import ApiError
+from immich_pipeline.immich.libraries import Libraries
 from immich_pipeline.immich.merging import Merging, Resolution
 from immich_pipeline.immich.records import record_of
 from immich_pipeline.immich.search import ENDPOINT as SEARCH
@@ -38,6 +40,7 @@ __all__ = [
     "Face",
     "ImmichClient",
     "KeyInfo",
+    "Library",
     "LinkOutcome",
     "Outcome",
     "Present",
@@ -55,7 +58,7 @@ __all__ = [
 _LARGEST_PICTURE = 64 * 1024 * 1024
 
 
-class ImmichClient(Merging, Uploading):
+class ImmichClient(Merging, Uploading, Libraries):
     """Talks to one server with one user's API key. May be used by several threads; close it, or use it as a context manager.
 
     Every method raises `Unreachable` when no Immich answers, and `ApiError` when it answers with an error; `NotFound` and the methods

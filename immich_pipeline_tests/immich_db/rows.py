@@ -113,7 +113,10 @@ def _users(world: World, schema: str) -> Iterator[Rows]:
         "library",
         ("id",),
         ("id", "ownerId", "name", "importPaths", "exclusionPatterns"),
-        [(one.id, one.owner_id, one.name, one.import_paths, []) for one in world.libraries.values()],
+        [
+            (one.id, one.owner_id, one.name, one.import_paths, one.exclusion_patterns)
+            for one in world.libraries.values()
+        ],
     )
 
 

@@ -3,7 +3,7 @@
 from immich_pipeline_tests.immich_stub.calls import Answer, Call, State, answers
 from immich_pipeline_tests.immich_stub.render import key_json, own_account_json
 from immich_pipeline_tests.immich_stub.times import instant
-from immich_pipeline_tests.immich_world import START
+from immich_pipeline_tests.immich_world import START, ExternalLibrary
 
 
 @answers("GET /server/ping")
@@ -74,19 +74,33 @@ def key(state: State, call: Call) -> Answer:
 
 @answers("GET /libraries")
 def libraries(state: State, _call: Call) -> Answer:
+    return Answer(body=[_library_json(state, library) for library in state.world.libraries.values()])
+
+
+@answers("POST /libraries")
+def create_library(state: State, call: Call) -> Answer:
+    """Import paths are not looked at, and nothing is scanned."""
+    given = call.body
+    library = state.world.add_library(
+        state.world.users[given["ownerId"]], given.get("name", "New External Library"), ""
+    )
+    library.import_paths = list(given.get("importPaths", []))
+    library.exclusion_patterns = list(
+        given.get("exclusionPatterns", ["**/@eaDir/**", "**/._*", "**/#recycle/**", "**/#snapshot/**"])
+    )
+    return Answer(201, _library_json(state, library))
+
+
+def _library_json(state: State, library: ExternalLibrary) -> dict[str, object]:
     assets = state.world.assets.values()
-    body = [
-        {
-            "id": library.id,
-            "ownerId": library.owner_id,
-            "name": library.name,
-            "createdAt": instant(START),
-            "updatedAt": instant(START),
-            "refreshedAt": None,
-            "assetCount": sum(a.library_id == library.id and a.deleted_at is None for a in assets),
-            "importPaths": list(library.import_paths),
-            "exclusionPatterns": [],
-        }
-        for library in state.world.libraries.values()
-    ]
-    return Answer(body=body)
+    return {
+        "id": library.id,
+        "ownerId": library.owner_id,
+        "name": library.name,
+        "createdAt": instant(START),
+        "updatedAt": instant(START),
+        "refreshedAt": None,
+        "assetCount": sum(a.library_id == library.id and a.deleted_at is None for a in assets),
+        "importPaths": list(library.import_paths),
+        "exclusionPatterns": list(library.exclusion_patterns),
+    }

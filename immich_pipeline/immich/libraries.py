@@ -1,0 +1,38 @@
+"""External libraries: only an administrator's key sees and makes them."""
+
+from collections.abc import Sequence
+
+from immich_pipeline.immich.answers import Library
+from immich_pipeline.immich.calls import Call
+from immich_pipeline.immich.changes import Changes
+from immich_pipeline.immich.connection import checked_id
+
+
+class Libraries(Changes):
+    """The part of `ImmichClient` that is about external libraries."""
+
+    def libraries(self) -> list[Library]:
+        """Every user's external libraries. Permission library.read, of an administrator."""
+        return self._answer(list[Library], Call("GET /libraries"))
+
+    def create_library(
+        self, owner_id: str, name: str, import_paths: Sequence[str], exclusion_patterns: Sequence[str]
+    ) -> Library:
+        """A new external library. Nothing is scanned by that. Permission library.create, of an administrator.
+
+        Args:
+            owner_id: whose it is; cannot be changed later.
+            name: what it is called; names need not be unique.
+            import_paths: folders, as the server sees them; it does not look whether they are there.
+            exclusion_patterns: globs of paths that a scan leaves out.
+
+        Raises:
+            ReadOnlyServer: the server's version is only read.
+        """
+        body = {
+            "ownerId": checked_id(owner_id),
+            "name": name,
+            "importPaths": list(import_paths),
+            "exclusionPatterns": list(exclusion_patterns),
+        }
+        return self._changed(Library, Call("POST /libraries", body=body, repeatable=False))
