@@ -180,12 +180,12 @@ def _is_shareable(job: Job, row: Row) -> bool:
 
 
 def _job_status(source: Row, wanted: list[Row], got: list[Row]) -> Iterator[str]:
-    """As the source's, except that no duplicates are looked for: the source itself is one."""
+    """Everything that was done for the source is done for the copy; and no duplicates are looked for, since the source itself is one."""
     for row in wanted:
         if not got or not got[0]["duplicatesDetectedAt"]:
             yield f"{source['originalPath']!r}: Immich would work on the copy: {got}"
-        elif without(row, "assetId", "duplicatesDetectedAt") != without(got[0], "assetId", "duplicatesDetectedAt"):
-            yield f"{source['originalPath']!r}: asset_job_status: {_difference(wanted, got)}"
+        elif lacking := [name for name in row if row[name] is not None and got[0][name] is None]:
+            yield f"{source['originalPath']!r}: asset_job_status: without {lacking}"
 
 
 def live_halves(house: House, copies: list[Copy]) -> Iterator[str]:

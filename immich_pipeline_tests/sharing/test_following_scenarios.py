@@ -31,6 +31,7 @@ class Shared:
         self.second = house.add_face(self.photo, self.ben, box=(500, 500, 600, 600))
         house.add_face(self.other, self.ann)
         house.add_text(self.photo, "one", "two")
+        house.update("asset_job_status", {"assetId": self.other}, ocrAt=None)
         house.add_edit(self.photo)
         cycle(house)
         assert broken(house, house.job()) == []

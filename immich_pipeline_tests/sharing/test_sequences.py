@@ -1,0 +1,309 @@
+"""Whatever happens, in whatever order: in the end the target has what a fresh copy of the source would be, and its own choices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from dataclasses import replace as with_changes
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from immich_pipeline.sharing.model import Job, RemovalBrake, SharePolicy
+from immich_pipeline_tests.sharing import changes
+from immich_pipeline_tests.sharing.house import EXTERNAL, House
+from immich_pipeline_tests.sharing.invariants import broken, copied, copies_of, target_of
+from immich_pipeline_tests.sharing.runs import cycle
+from immich_pipeline_tests.sharing.views import views
+
+POLICY = SharePolicy(tags="copy", on_source_delete="delete", names="fill")
+RELEASED = RemovalBrake(released=True)
+
+
+@dataclass
+class Play:
+    """A house in which things happen; `pick` numbers choose among what there is.
+
+    Attributes:
+        assets: of the source, those that are not deleted for good.
+        trashed: those in the source's trash.
+        offline: those whose file is away.
+        favourites: sources of the copies that the target marked.
+        archived: sources of the copies that the target archived.
+        described: source of the copy that the target described -> description.
+        dropped: sources of the copies that the target deleted for good.
+        binned: sources of the copies that the target put into its trash.
+    """
+
+    house: House
+    job: Job
+    assets: list[str] = field(default_factory=list)
+    people: list[str] = field(default_factory=list)
+    trashed: set[str] = field(default_factory=set)
+    offline: set[str] = field(default_factory=set)
+    favourites: set[str] = field(default_factory=set)
+    archived: set[str] = field(default_factory=set)
+    described: dict[str, str] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+    binned: set[str] = field(default_factory=set)
+    number: int = 0
+
+    def next(self) -> int:
+        self.number += 1
+        return self.number
+
+    def asset(self, pick: int) -> str | None:
+        return self.assets[pick % len(self.assets)] if self.assets else None
+
+    def copy(self, pick: int) -> tuple[str, str] | None:
+        """A source and its copy that are both there and in nobody's trash."""
+        living = sorted(
+            (copy.source, copy.target) for copy in copies_of(self.house, self.job, "live")
+            if copy.source in self.assets and copy.source not in self.trashed | self.binned | self.offline
+        )  # fmt: skip
+        return living[pick % len(living)] if living else None
+
+    def present(self) -> set[str]:
+        """The sources of which there must be a copy, in the target's trash or not."""
+        return set(self.assets) - self.trashed - self.dropped
+
+
+def add_photo(play: Play, pick: int) -> None:
+    photo = play.house.add_photo(f"{EXTERNAL}/{play.next()}.jpg")
+    play.assets.append(photo)
+    play.house.add_face(photo, play.people[pick % 3])
+
+
+def trash(play: Play, pick: int) -> None:
+    asset = play.asset(pick)
+    if asset is not None:
+        changes.trash(play.house, asset)
+        play.trashed.add(asset)
+
+
+def restore(play: Play, pick: int) -> None:
+    for asset in sorted(play.trashed)[: 1 + pick % 2]:
+        changes.restore(play.house, asset)
+        play.trashed.discard(asset)
+
+
+def delete(play: Play, pick: int) -> None:
+    asset = play.asset(pick)
+    if asset is not None:
+        trash(play, pick)
+        changes.delete_for_good(play.house, asset)
+        play.assets.remove(asset)
+        play.trashed.discard(asset)
+
+
+def describe(play: Play, pick: int) -> None:
+    if asset := play.asset(pick):
+        changes.set_exif(play.house, asset, description=f"alice {play.next()}", rating=pick % 6)
+
+
+def regenerate(play: Play, pick: int) -> None:
+    if asset := play.asset(pick):
+        changes.regenerate_pictures(play.house, asset, str(play.next()))
+
+
+def edit(play: Play, pick: int) -> None:
+    asset = play.asset(pick)
+    if asset and play.house.value('SELECT count(*) FROM asset_edit WHERE "assetId" = %s', asset):
+        changes.undo_edits(play.house, asset)
+    elif asset:
+        play.house.add_edit(asset)
+
+
+def read_text(play: Play, pick: int) -> None:
+    if asset := play.asset(pick):
+        changes.read_text_again(play.house, asset, *(["line"] * (pick % 3)), f"text {play.next()}")
+
+
+def embed(play: Play, pick: int) -> None:
+    if asset := play.asset(pick):
+        changes.embed_again(play.house, asset)
+
+
+def faces_of(play: Play, pick: int) -> str | None:
+    rows = play.house.rows(
+        'SELECT face.id::text FROM asset_face AS face JOIN asset ON asset.id = "assetId" WHERE "ownerId" = %s ORDER BY 1', play.house.alice
+    )  # fmt: skip
+    return rows[pick % len(rows)][0] if rows else None
+
+
+def add_face(play: Play, pick: int) -> None:
+    if asset := play.asset(pick):
+        left = 10 * play.next()
+        play.house.add_face(asset, [*play.people, None][pick % 4], box=(left, 10, left + 9, 90))
+
+
+def move_face(play: Play, pick: int) -> None:
+    if face := faces_of(play, pick):
+        changes.move_face(play.house, face, [*play.people, None][pick % 4])
+
+
+def remove_face(play: Play, pick: int) -> None:
+    if face := faces_of(play, pick):
+        changes.delete_face(play.house, face, soft=pick % 2 == 0)
+
+
+def merge(play: Play, pick: int) -> None:
+    into, other = play.people[pick % 3], play.people[(pick + 1) % 3]
+    changes.merge_people(play.house, into, other)
+    play.people[(pick + 1) % 3] = play.house.add_person("" if pick % 2 else f"Person {play.next()}")
+
+
+def stack(play: Play, pick: int) -> None:
+    first, second = play.asset(pick), play.asset(pick + 1)
+    free = 'SELECT count(*) FROM asset WHERE id = ANY(%s::uuid[]) AND "stackId" IS NULL'
+    if first and second and first != second and play.house.value(free, [first, second]) == 2:
+        play.house.add_stack(first, second)
+
+
+def unstack(play: Play, pick: int) -> None:
+    rows = play.house.rows('SELECT id::text FROM stack WHERE "ownerId" = %s ORDER BY 1', play.house.alice)
+    if rows:
+        changes.unstack(play.house, rows[pick % len(rows)][0])
+
+
+def tag(play: Play, pick: int) -> None:
+    asset, value = play.asset(pick), f"Tags/{pick % 3}"
+    if asset is None:
+        return
+    held = 'SELECT count(*) FROM tag_asset JOIN tag ON tag.id = "tagId" WHERE "assetId" = %s AND value = %s'
+    if play.house.value(held, asset, value):
+        play.house.untag(asset, value)
+    else:
+        play.house.tag(asset, value)
+
+
+def disk_away(play: Play, pick: int) -> None:
+    asset = play.asset(pick)
+    if asset is not None and asset not in play.trashed:
+        changes.take_offline(play.house, asset)
+        play.offline.add(asset)
+
+
+def disk_back(play: Play, pick: int) -> None:
+    for asset in sorted(play.offline - play.trashed):
+        changes.bring_back_online(play.house, asset)
+    play.offline.clear()
+
+
+def like(play: Play, pick: int) -> None:
+    if found := play.copy(pick):
+        changes.set_asset(play.house, found[1], isFavorite=True)
+        play.favourites.add(found[0])
+
+
+def archive(play: Play, pick: int) -> None:
+    if found := play.copy(pick):
+        changes.set_asset(play.house, found[1], visibility="archive")
+        play.archived.add(found[0])
+
+
+def describe_copy(play: Play, pick: int) -> None:
+    if found := play.copy(pick):
+        text = f"bob {play.next()}"
+        locked = play.house.row("asset_exif", assetId=found[1])["lockedProperties"] or []
+        if "description" not in locked:
+            changes.set_exif(play.house, found[1], description=text)
+            play.described[found[0]] = text
+
+
+def bin_copy(play: Play, pick: int) -> None:
+    if found := play.copy(pick):
+        changes.trash(play.house, found[1])
+        play.binned.add(found[0])
+
+
+def drop_copy(play: Play, pick: int) -> None:
+    if found := play.copy(pick):
+        changes.delete_for_good(play.house, found[1])
+        play.dropped.add(found[0])
+        share(play, pick)  # before the source goes as well, when nobody could say who wanted it
+
+
+def scan(play: Play, pick: int) -> None:
+    """A scan of the target library takes a copy offline."""
+    if found := play.copy(pick):
+        changes.take_offline(play.house, found[1])
+
+
+def share(play: Play, pick: int) -> int:
+    """A cycle, now and then a full one; the choices that the target made about copies that are gone now are gone too."""
+    written = cycle(play.house, play.job, brake=RELEASED, full=pick % 5 == 0).written
+    there = copied(play.house, play.job)
+    for choices in (play.favourites, play.archived, play.binned):
+        choices.intersection_update(there)
+    play.described = {source: text for source, text in play.described.items() if source in there}
+    return written
+
+
+HAPPENINGS: tuple[Callable[[Play, int], object], ...] = (
+    add_photo, trash, restore, delete, describe, regenerate, edit, read_text, embed, add_face, move_face, remove_face, merge, stack,
+    unstack, tag, disk_away, disk_back, like, archive, describe_copy, bin_copy, drop_copy, scan, share, share, share,
+)  # fmt: skip
+
+
+def until_quiet(play: Play) -> None:
+    for _ in range(4):
+        if share(play, 1) == 0:
+            return
+    raise AssertionError("it never comes to rest")
+
+
+def check(play: Play) -> None:
+    house, job = play.house, play.job
+    disk_back(play, 0)
+    until_quiet(play)
+    assert broken_but_for_choices(play) == []
+    assert copied(house, job) == play.present()
+    fresh = house.job(
+        name="fresh", target_owner=house.carol, target_prefix="/external/carol/alice", policy=POLICY,
+        target_library=house.add_library(house.carol, "from Alice", "/external/carol"),
+    )  # fmt: skip
+    cycle(house, fresh)
+    wanted, got = views(house, fresh), views(house, job)
+    for source, text in play.described.items():
+        if source in got and source in wanted:
+            wanted[source].columns["description"] = text
+    gone = play.binned | play.dropped
+    for source in wanted.keys() - gone:
+        if not set(wanted[source].stack) & gone:
+            assert got[source].stack == wanted[source].stack
+        assert with_changes(got[source], stack=()) == with_changes(wanted[source], stack=())
+    for source in got:
+        row = house.row("asset", id=target_of(house, source))
+        assert row["isFavorite"] == (source in play.favourites)
+        assert (row["visibility"] == "archive") == (source in play.archived)
+        assert (row["deletedAt"] is not None) == (source in play.binned)
+
+
+def broken_but_for_choices(play: Play) -> list[str]:
+    """Descriptions of the target's own are no fault."""
+    paths = [
+        f"'{row[0]}'"
+        for row in play.house.rows('SELECT "originalPath" FROM asset WHERE id = ANY(%s::uuid[])', [*play.described])
+    ]
+    return [
+        problem for problem in broken(play.house, play.job)
+        if not any(problem.startswith(f"{path}: asset_exif") and "description" in problem for path in paths)
+    ]  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+@given(
+    version=st.sampled_from(["3.1.0", "3.2"]),
+    story=st.lists(st.tuples(st.sampled_from(HAPPENINGS), st.integers(0, 100)), min_size=5, max_size=25),
+)  # fmt: skip
+def test_any_sequence_of_changes_ends_in_a_fresh_copy_and_the_targets_own_choices(
+    make_house: Callable[[str], House], version: str, story: list[tuple[Callable[[Play, int], object], int]]
+) -> None:
+    house = make_house(version)
+    play = Play(house, house.job(policy=POLICY))
+    play.people = [house.add_person("Ann"), house.add_person(""), house.add_person("Ben")]
+    for pick in range(4):
+        add_photo(play, pick)
+    share(play, 0)
+    for happening, pick in story:
+        happening(play, pick)
+    check(play)
