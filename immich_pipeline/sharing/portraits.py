@@ -1,0 +1,98 @@
+"""How people of the target are shown: by a face on one of its own assets, and by the picture that the source has of them."""
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from immich_pipeline.sharing import journal
+from immich_pipeline.sharing.media_folder import Link
+from immich_pipeline.sharing.paths import copied_path
+from immich_pipeline.sharing.people import face_person, person_id
+from immich_pipeline.sharing.work import Counts, Seen, Work
+
+# People without such a face, or with one that is someone else's since it was moved. The copy of the face that shows them at the source
+# comes first, then copies in the order of their sources, then any other face.
+_FACES = """
+SELECT own.{id} AS id, best.id AS face FROM person AS own LEFT JOIN LATERAL (
+  SELECT face.id FROM asset_face AS face JOIN asset ON asset.id = face."assetId"
+    LEFT JOIN immich_pipeline_sharing.face AS copied ON copied.target_id = face.id
+    LEFT JOIN person AS source ON source."faceAssetId" = copied.source_id AND source."ownerId" = %(source_owner)s
+  WHERE face.{person} = own.{id} AND asset."ownerId" = %(target_owner)s AND face."deletedAt" IS NULL
+  ORDER BY face."isVisible" DESC, source."faceAssetId" NULLS LAST, copied.source_id NULLS LAST, face.id LIMIT 1
+) AS best ON TRUE
+WHERE own."ownerId" = %(target_owner)s AND own."faceAssetId" IS DISTINCT FROM best.id AND (
+  own."faceAssetId" IS NULL AND EXISTS (
+    SELECT FROM immich_pipeline_sharing.person AS known
+    WHERE known.target_id = own.{id} AND known.target_owner = %(target_owner)s AND known.made)
+  OR EXISTS (
+    SELECT FROM immich_pipeline_sharing.face AS copied JOIN asset_face AS shown ON shown.id = copied.target_id
+    WHERE copied.target_id = own."faceAssetId" AND shown.{person} IS DISTINCT FROM own.{id}))
+"""
+_PORTRAITS = """
+SELECT DISTINCT ON (own.{id}) own.{id} AS id, source."thumbnailPath" AS source, {path} AS target
+FROM immich_pipeline_sharing.person AS known
+  JOIN person AS source ON source.{id} = known.source_id AND source."ownerId" = %(source_owner)s
+  JOIN person AS own ON own.{id} = known.target_id AND own."ownerId" = %(target_owner)s
+WHERE known.target_owner = %(target_owner)s AND known.made AND own."thumbnailPath" = '' AND source."thumbnailPath" <> ''
+ORDER BY own.{id}, known.source_id
+"""
+
+
+def choose_faces(work: Work) -> Counts:
+    """Show people by a face of theirs on an asset of their owner's."""
+    changed = journal.update(
+        work,
+        "person",
+        sql.SQL('"faceAssetId" = found.face'),
+        sql.SQL('row."ownerId" = %(target_owner)s AND row.{} = found.id').format(person_id(work.layout)),
+        using=sql.SQL("({}) AS found").format(_faces(work)),
+    )
+    return {"person": changed}
+
+
+def choose_faces_outlook(work: Work) -> Seen:
+    """How many people would be shown by another face."""
+    return Seen({"person": len(work.connection.execute(_faces(work), work.values).fetchall())})
+
+
+def portraits(work: Work) -> list[Link]:
+    """The pictures of people that we made and that have none yet: they get the source's, once."""
+    return [Link(source, target) for _, source, target in _portraits(work)]
+
+
+def give_portraits(work: Work, paths: Sequence[str]) -> Counts:
+    """Write the pictures' paths, of those that are there now."""
+    there = set(paths)
+    found = [(person, target) for person, _, target in _portraits(work) if target in there]
+    if not found:
+        return {}
+    people, targets = (list(column) for column in zip(*found, strict=True))
+    changed = journal.update(
+        work,
+        "person",
+        sql.SQL('"thumbnailPath" = found.path'),
+        sql.SQL("""row."ownerId" = %(target_owner)s AND row.{} = found.id AND row."thumbnailPath" = ''""").format(
+            person_id(work.layout)
+        ),
+        using=sql.SQL("unnest(%(people)s::uuid[], %(paths)s::text[]) AS found (id, path)"),
+        values={"people": people, "paths": targets},
+    )
+    return {"person": changed}
+
+
+def _faces(work: Work) -> sql.Composed:
+    return sql.SQL(_FACES).format(id=person_id(work.layout), person=face_person(work.layout))
+
+
+def _portraits(work: Work) -> list[tuple[str, str, str]]:
+    """The target's person, the path of the source's picture, and the one that it gets."""
+    identity = person_id(work.layout)
+    path = copied_path(
+        sql.SQL('source."thumbnailPath"'),
+        sql.SQL("%(source_owner)s::text"),
+        sql.SQL("%(target_owner)s::text"),
+        sql.SQL("source.{}::text").format(identity),
+        sql.SQL("own.{}::text").format(identity),
+    )
+    rows = work.connection.execute(sql.SQL(_PORTRAITS).format(id=identity, path=path), work.values)
+    return [(str(person), source, target) for person, source, target in rows if target is not None]
