@@ -91,6 +91,14 @@ def delete(
     return work.connection.execute(statement, {**work.values, **(values or {})}).rowcount
 
 
+def note_deleted(work: Work, table: str, rows: sql.Composable, asset: sql.Composable) -> int:
+    """Write rows of a table that are about to go with others into the journal; `rows` is what follows FROM, with the table as `row`."""
+    statement = sql.SQL(
+        "{note} SELECT %(run)s, {name}, 'delete', {asset}, {key}, to_jsonb(row), NULL FROM {rows}"
+    ).format(note=_NOTE, name=sql.Literal(table), asset=asset, key=_key_of(work.layout.keys[table]), rows=rows)
+    return work.connection.execute(statement, work.values).rowcount
+
+
 def insert(
     work: Work,
     table: str,

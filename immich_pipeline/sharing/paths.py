@@ -8,6 +8,17 @@ from psycopg import sql
 from immich_pipeline.errors import UserError
 from immich_pipeline.sharing.media_folder import sound
 
+# No pattern is made of an id: each would have to be compiled anew.
+_COPIED_PATH = """(
+  SELECT replace(
+    CASE WHEN right(folder, 7) = '/' || left({source_id}, 2) || '/' || substr({source_id}, 3, 2) || '/'
+    THEN left(folder, -6) || left({target_id}, 2) || '/' || substr({target_id}, 3, 2) || '/' ELSE folder END,
+    '/' || {source_owner} || '/', '/' || {target_owner} || '/'
+  ) || {target_id} || substr(name, length({source_id}) + 1)
+  FROM (SELECT regexp_replace({path}, '[^/]*$', '') AS folder, regexp_replace({path}, '^.*/', '') AS name) AS parts
+  WHERE starts_with(name, {source_id}) AND substr(name, length({source_id}) + 1) ~ '^[^0-9A-Za-z-]|^-[^0-9]'
+)"""
+
 
 class PathOutside(UserError):  # noqa: N818 - what it says is the error
     """A path that has no place under the target's prefix."""
@@ -49,24 +60,20 @@ def copied_path(
     target_owner: sql.Composable,
     source_id: sql.Composable,
     target_id: sql.Composable,
-) -> sql.Composable:
+) -> sql.Composed:
     """The path of a file of Immich's own (thumbnails, encoded videos, a person's portrait) as it is for a copy.
 
-    Exact components are replaced: `/OWNER/` by the target's owner, and `/ID` at the begin of the last component by the target's id, with
-    the two folders before it that repeat the id's first characters. Nothing else is. Null when the last component does not begin with the
-    id: such a file would be shared by two assets, and deleted with the first of them.
+    Exact components are replaced: the owner's id, the id that the last component begins with, and the two folders before it that repeat
+    the id's first characters. Nothing else is. Null when the last component does not begin with the id: such a file would be shared by
+    two assets, and deleted with the first of them.
 
     Args:
-        path: text.
-        source_owner: uuid, as all that follow.
-        target_owner: whose the copy is.
+        path: text, as all that follow.
+        source_owner: id.
+        target_owner: id of the copy's owner.
         source_id: of the asset, or of a person whose portrait it is.
         target_id: of the copy.
     """
-    return sql.SQL(
-        "CASE WHEN {path} ~ ('/' || {source_id} || '[^/0-9a-f][^/]*$') THEN "
-        "replace(regexp_replace({path}, '(/' || left({source_id}::text, 2) || '/' || substr({source_id}::text, 3, 2) || ')?/' "
-        "|| {source_id} || '([^/0-9a-f][^/]*)$', "
-        "'/' || left({target_id}::text, 2) || '/' || substr({target_id}::text, 3, 2) || '/' || {target_id} || '\\2'), "
-        "'/' || {source_owner} || '/', '/' || {target_owner} || '/') END"
-    ).format(path=path, source_owner=source_owner, target_owner=target_owner, source_id=source_id, target_id=target_id)
+    return sql.SQL(_COPIED_PATH).format(
+        path=path, source_owner=source_owner, target_owner=target_owner, source_id=source_id, target_id=target_id
+    )

@@ -13,6 +13,7 @@ CREATE TABLE immich_pipeline_sharing.run (
   label text NOT NULL DEFAULT '',                    -- what the pipeline's journal calls the run
   started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz,
+  undone_at timestamptz,
   counts jsonb NOT NULL DEFAULT '{}'
 );
 

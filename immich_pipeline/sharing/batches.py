@@ -1,0 +1,144 @@
+"""Copies are made in batches: ids first, then files, then all rows in one transaction. What fails is halved until it is alone."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+
+from immich_pipeline.sharing import files, skips
+from immich_pipeline.sharing.copying import copy_batch, make_batch
+from immich_pipeline.sharing.faults import reach, said
+from immich_pipeline.sharing.media_folder import Link
+from immich_pipeline.sharing.tables import file_path
+from immich_pipeline.sharing.work import Counts, Work
+
+BATCH = 2000
+"""Assets per transaction: with indexes of vectors, some 20 seconds."""
+
+_RANGE = "rank > {above} AND rank <= {upto}"
+_LARGEST_RANK = "SELECT coalesce(max(rank), 0) FROM candidate WHERE NOT adopted"
+_INTEND = """
+INSERT INTO immich_pipeline_sharing.copy (target_id, source_id, source_owner, target_owner, job, run)
+SELECT target_id, source_id, %(source_owner)s, %(target_owner)s, %(job)s, %(run)s FROM candidate WHERE NOT adopted AND {which}
+"""
+_ADOPT = """
+INSERT INTO immich_pipeline_sharing.copy (target_id, source_id, source_owner, target_owner, job, run, state, adopted)
+SELECT target_id, source_id, %(source_owner)s, %(target_owner)s, %(job)s, %(run)s, 'live', true FROM candidate WHERE adopted
+"""
+_LINKS = """
+SELECT batch.source_id::text, source.path, {file_path}
+FROM candidate AS batch JOIN asset_file AS source ON source."assetId" = batch.source_id
+WHERE source.type <> 'sidecar' AND NOT batch.adopted AND {which}
+UNION ALL
+SELECT batch.source_id::text, asset."originalPath", batch.path
+FROM candidate AS batch JOIN asset ON asset.id = batch.source_id WHERE batch.linked AND NOT batch.adopted AND {which}
+"""
+_GIVE_UP = """
+WITH given_up AS (DELETE FROM candidate WHERE source_id = ANY (%s::uuid[]) RETURNING target_id)
+DELETE FROM immich_pipeline_sharing.copy USING given_up WHERE given_up.target_id = copy.target_id AND copy.state = 'intended'
+"""
+
+
+@dataclass
+class Copied:
+    """What was copied.
+
+    Attributes:
+        counts: rows per table; files as "files".
+        assets: how many assets.
+        adopted: how many were there already, and are taken for copies now.
+        failed: source id to the reason.
+    """
+
+    counts: Counts = field(default_factory=dict)
+    assets: int = 0
+    adopted: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, counts: Counts) -> None:
+        """Add what one step wrote."""
+        for table, rows in counts.items():
+            self.counts[table] = self.counts.get(table, 0) + rows
+
+
+def copy_candidates(work: Work, copied: Copied, progress: Callable[[int], None]) -> None:
+    """Copy all of `candidate`; `copied` tells how far it came, whatever ends it. `progress` is told how many are done.
+
+    Raises:
+        psycopg.Error: one that is not about a single asset.
+        NotLinked: files cannot be made at all.
+    """
+    with work.connection.transaction():
+        copied.adopted = work.connection.execute(_ADOPT, work.values).rowcount
+    row = work.connection.execute(_LARGEST_RANK).fetchone()
+    for above in range(0, row[0] if row else 0, BATCH):
+        _copy_range(work, copied, above, above + BATCH)
+        progress(copied.assets)
+
+
+def links_of(work: Work, which: sql.Composable) -> list[tuple[str, str, str | None]]:
+    """The files of candidates: id of the source asset, path of its file, path of the copy's (None: it has no place)."""
+    return work.connection.execute(sql.SQL(_LINKS).format(file_path=file_path(), which=which), work.values).fetchall()
+
+
+def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
+    which = _within(above, upto)
+    with work.connection.transaction():
+        work.connection.execute(sql.SQL(_INTEND).format(which=which), work.values)
+    wanted = links_of(work, which)
+    report = files.make(work, [Link(source, target) for _, source, target in wanted if target is not None])
+    with files.discarded_on_error(work):
+        failed = {
+            source_id: report.failed[target] if target is not None else f"{path} is not named after its asset"
+            for source_id, path, target in wanted
+            if target is None or target in report.failed
+        }
+        if failed:
+            _give_up(work, copied, failed, wanted)
+        _insert(work, copied, above, upto, wanted)
+    made = len(report.made)
+    copied.add({"files": made} if made else {})
+
+
+def _insert(work: Work, copied: Copied, above: int, upto: int, wanted: list[tuple[str, str, str | None]]) -> None:
+    """Insert the rows of candidates in one transaction, or in halves of it."""
+    try:
+        with work.connection.transaction():
+            assets = make_batch(work, _within(above, upto))
+            counts = copy_batch(work) if assets else {}
+    except psycopg.Error as error:
+        if reach(error) != "asset":
+            raise
+        if upto - above == 1:
+            _give_up(work, copied, {_alone(work, upto): said(error)}, wanted)
+            return
+    else:
+        copied.add(counts)
+        copied.assets += assets
+        return
+    middle = (above + upto) // 2
+    _insert(work, copied, above, middle, wanted)
+    _insert(work, copied, middle, upto, wanted)
+
+
+def _give_up(work: Work, copied: Copied, failed: Mapping[str, str], wanted: list[tuple[str, str, str | None]]) -> None:
+    """Write down which assets could not be copied, and remove the files that were made for them."""
+    paths = [target for source_id, _, target in wanted if source_id in failed and target is not None]
+    work.media.remove_all(path for path in paths if work.media.covers(path))
+    with work.connection.transaction():
+        files.settle(work, paths)
+        work.connection.execute(_GIVE_UP, [list(failed)])
+        skips.record_failures(work, failed)
+    copied.failed.update(failed)
+
+
+def _alone(work: Work, rank: int) -> str:
+    row = work.connection.execute("SELECT source_id::text FROM candidate WHERE rank = %s", [rank]).fetchone()
+    if row is None:
+        raise LookupError(f"no candidate of rank {rank}")
+    return str(row[0])
+
+
+def _within(above: int, upto: int) -> sql.Composed:
+    return sql.SQL(_RANGE).format(above=sql.Literal(above), upto=sql.Literal(upto))
