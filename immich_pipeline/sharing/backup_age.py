@@ -43,6 +43,6 @@ def require_backup(media: MediaFolder, max_age: timedelta | None) -> None:
     else:
         return
     raise UserError(
-        f"{what}, and one not older than {max_age.total_seconds() / 3600:g} hours is asked for: start Immich's job 'Create Database "
-        "Backup' (Administration, Jobs), or set sharing.backup_max_age_hours, or sharing.require_backup: false if you make backups another way"
+        f"{what}, and one not older than {max_age.total_seconds() / 3600:g} hours is asked for: start the job 'Create Database "
+        "Backup' (Administration, Jobs), set sharing.backup_max_age_hours, or sharing.require_backup: false if backups are made otherwise"
     )
