@@ -14,7 +14,7 @@ import click
 from immich_pipeline import __version__
 from immich_pipeline.config import ENVIRONMENT, Settings, load_settings
 from immich_pipeline.errors import UserError
-from immich_pipeline.progress import Progress, speak_on_stderr
+from immich_pipeline.progress import speak_on_stderr
 
 if TYPE_CHECKING:
     from immich_pipeline.actions.model import Kind
@@ -177,23 +177,11 @@ def apply(*, home: Path | None, plan_id: str, yes_over_brake: bool, again: bool)
 
     Exit code 0: done. 1: some of it failed, or is stale and to be planned afresh. 2: nothing was done.
     """
-    from immich_pipeline.actions import engine, kinds  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.actions.by_settings import apply_saved  # noqa: PLC0415 - keeps `--help` fast
 
     settings = _settings(home=home)
     with _database(settings) as database:
-        saved = engine.load_plan(database, plan_id).plan
-        kind = kinds.kind_of(saved.kind)
-        brakes = kind.brakes(settings).released() if yes_over_brake else kind.brakes(settings)
-        with kind.executor(database, settings) as executor:
-            applied = engine.apply_plan(
-                database,
-                saved.plan_id,
-                executor,
-                brakes=brakes,
-                run_id=_run_id(),
-                again=again,
-                progress=Progress(f"applying {kind.name}", len(saved.actions), "actions"),
-            )
+        applied = apply_saved(database, settings, plan_id, run_id=_run_id(), over_brake=yes_over_brake, again=again)
     names = ("done", "already", "skipped", "failed", "waiting", "rejected", "held")
     counts = {name: getattr(applied, name) for name in names}
     if applied.stopped and applied.done:
@@ -212,15 +200,13 @@ def undo(*, home: Path | None, plan_id: str | None, of_run: str | None) -> None:
 
     Exit code 0: undone. 1: some of it is not. 2: nothing was done.
     """
-    from immich_pipeline.actions import engine, kinds  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.actions.by_settings import undo_saved  # noqa: PLC0415 - keeps `--help` fast
 
     if (plan_id is None) == (of_run is None):
         raise click.UsageError("name a plan, or a run with --run")
     settings, run_id, is_well = _settings(home=home), _run_id(), True
     with _database(settings) as database:
-        for name in engine.kinds_of(database, plan_id=plan_id, of_run=of_run):
-            with kinds.kind_of(name).executor(database, settings) as executor:
-                undone = engine.undo(database, executor, plan_id=plan_id, of_run=of_run, run_id=run_id)
+        for undone in undo_saved(database, settings, plan_id=plan_id, of_run=of_run, run_id=run_id):
             counts = {part: getattr(undone, part) for part in ("undone", "already", "refused", "failed", "held")}
             is_well &= _tell(run_id, counts, undone.problems, undone.stopped_owners)
     _end(is_well)

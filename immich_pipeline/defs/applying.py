@@ -1,5 +1,6 @@
 """A plan applied as an asset, and once a day where the settings say so: the same for every kind of change."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -8,12 +9,12 @@ import dagster as dg
 import polars as pl
 
 from immich_pipeline.actions import engine
+from immich_pipeline.actions.by_settings import apply_saved
 from immich_pipeline.actions.model import Kind, Plan
 from immich_pipeline.config import Settings
 from immich_pipeline.defs.metadata import markdown_table
 from immich_pipeline.defs.resources import PipelineResource
 from immich_pipeline.errors import UserError
-from immich_pipeline.progress import Progress
 from immich_pipeline.store.database import Database
 
 
@@ -22,6 +23,30 @@ class ApplyConfig(dg.Config):
 
     over_brake: bool = False
     """Apply the plan although it touches more of the library than the brakes allow."""
+
+
+_SHOWN = 50  # the whole plan is told by `immich-pipeline plan KIND --json`
+
+
+def plan_shown(plan: Plan) -> dict[str, Any]:
+    """Metadata that shows a plan's first actions: as Markdown, as a table, and as JSON."""
+    document = json.loads(engine.as_json(plan))
+    actions = document["actions"] = document["actions"][:_SHOWN]
+    rows = [
+        dg.TableRecord({**{name: action[name] for name in _COLUMNS}, "assets": len(action["subjects"])})
+        for action in actions
+    ]
+    return {
+        "plan": plan.plan_id,
+        "mode": plan.mode,
+        "actions": dg.MetadataValue.md(engine.as_markdown(plan, rows=_SHOWN)),
+        "table": dg.MetadataValue.table(rows, _TABLE),
+        "document": dg.MetadataValue.json(document),
+    }
+
+
+_COLUMNS = ("action_id", "operation", "owner_id", "reason")
+_TABLE = dg.TableSchema([*(dg.TableColumn(name) for name in _COLUMNS), dg.TableColumn("assets", "int")])
 
 
 def apply_as_asset(
@@ -36,18 +61,9 @@ def apply_as_asset(
         run_id: Dagster's, which is the journal's too.
         over_brake: as in `ApplyConfig`.
     """
-    plan: Plan = engine.save_plan(database, kind.planner(database, settings))
-    brakes = kind.brakes(settings)
     try:
-        with kind.executor(database, settings) as executor:
-            applied = engine.apply_plan(
-                database,
-                plan.plan_id,
-                executor,
-                brakes=brakes.released() if over_brake else brakes,
-                run_id=run_id,
-                progress=Progress(f"applying {kind.name}", len(plan.actions), "actions"),
-            )
+        plan: Plan = engine.save_plan(database, kind.planner(database, settings))
+        applied = apply_saved(database, settings, plan.plan_id, run_id=run_id, over_brake=over_brake)
     except UserError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     if applied.stopped:
@@ -57,7 +73,7 @@ def apply_as_asset(
         metadata={
             "dagster/row_count": applied.done,
             "plan": plan.plan_id,
-            "undo_with": f"immich-pipeline undo --run {applied.run_id}",
+            "undo_with": f"immich-pipeline undo --run {applied.run_id}, or the job undo_changes with run: {applied.run_id}",
             **{name: getattr(applied, name) for name in names},
             "problems": markdown_table(pl.DataFrame(list(applied.problems), schema=["action", "reason"], orient="row")),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -54,6 +54,7 @@ JOBS = {
     "measure_batch",
     "apply_stacks",
     "resolve_duplicates",
+    "undo_changes",
     "find_duplicates",
     "audit_month",
     "archive_batches",

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -45,16 +46,28 @@ def apply(family: Home) -> dict[str, object]:
     return {name: value.value for name, value in materialisation.metadata.items()}
 
 
-def test_the_plan_is_shown_and_applied_when_launched(family: Home, tmp_path: Path) -> None:
+def undo(family: Home, **what: str) -> dict[str, Any]:
+    job = family.pipeline.definitions.resolve_job_def("undo_changes")
+    result = job.execute_in_process(
+        instance=family.pipeline.instance, run_config={"ops": {"undo": {"config": what}}}, raise_on_error=True
+    )
+    (output,) = [event.step_output_data for event in result.all_node_events if event.event_type_value == "STEP_OUTPUT"]
+    return {name: value.value for name, value in output.metadata.items()}
+
+
+def test_the_plan_is_shown_applied_when_launched_and_undone(family: Home, tmp_path: Path) -> None:
     family.pipeline.run()
     members = family.pipeline.query("SELECT kind, count(*) FROM captures.capture_member GROUP BY 1")
     assert members == [("versions", 2)]
     event = family.pipeline.instance.get_latest_materialization_event(dg.AssetKey("stack_plan"))
     assert event
     assert event.asset_materialization
-    shown = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    shown: dict[str, Any] = {name: value.value for name, value in event.asset_materialization.metadata.items()}
     assert shown["dagster/row_count"] == 1
     assert "create" in str(shown["actions"])
+    assert shown["document"]["actions"][0]["operation"] == "create"
+    (row,) = shown["table"].records
+    assert (row.data["operation"], row.data["assets"]) == ("create", 2)
     with pytest.raises(dg.Failure, match="mode"):
         apply(family)
     assert family.world.stacks == {}
@@ -68,6 +81,33 @@ def test_the_plan_is_shown_and_applied_when_launched(family: Home, tmp_path: Pat
     assert (again["done"], len(family.world.stacks)) == (0, 1)
     writes = [method for method, path, _ in family.stub.requests if method == "POST" and path.endswith("/stacks")]
     assert len(writes) == 1
+
+    (run,) = family.pipeline.query("SELECT DISTINCT run_id FROM actions.journal")
+    undone = undo(family, run=run[0])
+    assert (undone["undone"], undone["refused"]) == (1, 0)
+    assert family.world.stacks == {}
+    for what, said in (
+        ({}, "name a plan or a run"),
+        ({"plan": "x", "run": "y"}, "not both"),
+        ({"plan": "x"}, "no plan"),
+    ):
+        with pytest.raises(dg.Failure, match=said):
+            undo(family, **what)
+
+
+def test_what_a_person_changed_since_is_not_undone(family: Home, tmp_path: Path) -> None:
+    family.pipeline.run()
+    set_mode(tmp_path, "auto")
+    plan = str(apply(family)["plan"])
+    (stack,) = family.world.stacks.values()
+    late = next(asset for asset in family.world.assets.values() if asset.original_name == "IMG_0002.jpg")
+    late.stack_id = stack.id
+    family.world.touch(late)
+    with pytest.raises(dg.Failure, match="not all of it is undone") as refused:
+        undo(family, plan=plan)
+    assert refused.value.metadata["refused"].value == 1
+    assert "changed since" in str(refused.value.metadata["problems"].value)
+    assert list(family.world.stacks) == [stack.id]
 
 
 def test_choices_survive_and_are_followed(family: Home) -> None:

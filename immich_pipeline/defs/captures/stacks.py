@@ -5,7 +5,7 @@ import polars as pl
 
 from immich_pipeline.actions import engine
 from immich_pipeline.actions.stack_plan import STACKS, stack_outlook
-from immich_pipeline.defs.applying import ApplyConfig, apply_as_asset
+from immich_pipeline.defs.applying import ApplyConfig, apply_as_asset, plan_shown
 from immich_pipeline.defs.automation import WHEN_INPUTS_CHANGE
 from immich_pipeline.defs.captures.assets import capture_groups
 from immich_pipeline.defs.metadata import counts_table, markdown_table
@@ -35,10 +35,8 @@ def stack_plan(pipeline: PipelineResource) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(plan.actions),
-            "plan": plan.plan_id,
-            "mode": plan.mode,
+            **plan_shown(plan),
             "would_change": counts_table(dict(operations.iter_rows()), "operation"),
-            "actions": dg.MetadataValue.md(engine.as_markdown(plan)),
             "captures": counts_table(dict(plan.summary), "outcome"),
             "suggestions": markdown_table(outlook.suggestions.head(20)),
             "next": "materialise `stacks`, or: immich-pipeline approve, apply",
