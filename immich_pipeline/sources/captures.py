@@ -99,6 +99,9 @@ def _findings(
         "JPEG whose RAW is in the trash": halves.filter(finding="raw_trashed").with_columns(detail="finding"),
         "RAW whose JPEG is in the trash": halves.filter(finding="rendered_trashed").with_columns(detail="finding"),
         "one name and time, several cameras": reports.mixed_cameras(inputs, rules).with_columns(detail=camera),
+        "a choice that cannot be kept": reports.unmet_constraints(inputs, members, constraints, rules).select(
+            asset_id="subject", detail=pl.concat_str(pl.col("kind").str.replace("_", " "), "reason", separator=": ")
+        ),
         "a person should look": reports.ambiguous(inputs, members, rules).with_columns(detail="reason"),
     }
     return {name: frame.select("asset_id", "detail") for name, frame in found.items()}

@@ -10,6 +10,7 @@ from immich_pipeline.config import Settings
 from immich_pipeline.errors import UserError
 from immich_pipeline.sources.captures import capture_inputs, compute_captures, rules_of
 from immich_pipeline.sources.immich.snapshot import take_server_snapshot
+from immich_pipeline.store.choices import choose
 from immich_pipeline.store.database import Database
 from immich_pipeline_tests.immich_world import Exif, World
 from immich_pipeline_tests.sources.immich.set_up import lab_of
@@ -36,12 +37,14 @@ def test_findings_and_uploads_without_a_folder(
     upload = add("/data/upload/u/ab/cd/4f1c.jpg", "IMG_0003.jpg")
     with lab_of(world, make_immich_database) as lab:
         take_server_snapshot(database, lab.server("database", database))
+    choose(database, "set_primary", [lone], made_by="anna")
     with database.frames() as frames:
         folders = dict(capture_inputs(frames).select("asset_id", "folder").iter_rows())
         found = compute_captures(frames, Settings(home=home))
     assert folders == {lone: "data/library/alice/2024", left: "data/library/alice/2024", upload: None}
     assert found.findings["RAW without a JPEG"]["asset_id"].to_list() == [lone]
     assert found.findings["JPEG whose RAW is in the trash"]["asset_id"].to_list() == [left]
+    assert found.findings["a choice that cannot be kept"].rows() == [(lone, "set primary: The file is in no group.")]
     assert found.members.is_empty()
 
 
