@@ -10,9 +10,10 @@ from immich_pipeline.actions.model import Action, State
 from immich_pipeline.config import Settings
 from immich_pipeline.errors import UserError
 from immich_pipeline.sharing.backup_age import require_backup
-from immich_pipeline.sharing.cycle import CycleReport, Operation, look, run_cycle
+from immich_pipeline.sharing.cycle import look, run_cycle
 from immich_pipeline.sharing.model import Job
 from immich_pipeline.sharing.opening import open_share, removal_brake
+from immich_pipeline.sharing.reports import CycleReport, Operation
 from immich_pipeline.sharing.runs import runs_labelled
 from immich_pipeline.sharing.undo import undo_run
 

@@ -12,10 +12,10 @@ from immich_pipeline.actions.render import LEFT_OUT
 from immich_pipeline.actions.sharing_executor import FAMILY, ShareExecutor, job_digest
 from immich_pipeline.config import Settings
 from immich_pipeline.progress import logger
-from immich_pipeline.sharing.cycle import OPERATIONS, Operation, Outlook, Planned, look
+from immich_pipeline.sharing.cycle import look
 from immich_pipeline.sharing.model import Job, RemovalBrake
 from immich_pipeline.sharing.opening import open_share
-from immich_pipeline.sharing.runs import copies_of
+from immich_pipeline.sharing.reports import OPERATIONS, Operation, Outlook, Planned
 from immich_pipeline.store.database import Database
 
 HARMLESS: frozenset[str] = frozenset({"copy", "follow"})
@@ -56,7 +56,6 @@ def share_outlook(settings: Settings, name: str) -> SharePlan:
     with open_share(settings, name) as share:
         job = share.job
         outlook = look(share.connection, job, share.media)
-        copies = copies_of(share.connection, job)
     for problem in outlook.problems:
         logger.warning("job '%s': %s", name, problem)
     digest = job_digest(job)
@@ -73,7 +72,7 @@ def share_outlook(settings: Settings, name: str) -> SharePlan:
         ],
         input_fingerprint=digest,
         actions=actions,
-        summary=_summary(outlook, copies),
+        summary=_summary(outlook),
     )
     return SharePlan(plan, outlook, job)
 
@@ -121,8 +120,8 @@ def _reason(job: Job, operation: Operation, planned: Planned) -> str:
     return f"{why[operation]} ({counts})" if counts else why[operation]
 
 
-def _summary(outlook: Outlook, copies: int) -> dict[str, int]:
+def _summary(outlook: Outlook) -> dict[str, int]:
     numbers: dict[str, int] = {operation: len(outlook.planned[operation].subjects) for operation in OPERATIONS}
     skipped = {f"{LEFT_OUT} ({reason})": count for reason, count in sorted(outlook.skips.items())}
     waiting = {f"{LEFT_OUT} (not ready)": outlook.backlog.count} if outlook.backlog.count else {}
-    return {**numbers, COPIES: copies, **waiting, **skipped}
+    return {**numbers, COPIES: outlook.copies, **waiting, **skipped}

@@ -99,6 +99,22 @@ def user_called(known: Known, wanted: str) -> KnownUser:
     raise UserError(f"Immich has no user '{wanted}': write an e-mail address, a name or an id; there are: {there}")
 
 
+def folder_problem(known: Known, folder: str, source: KnownUser) -> str | None:
+    """Why a folder cannot be one that a user's assets lie in; None when it can."""
+    folders = [
+        *(
+            plain(path)
+            for library in known.libraries
+            if library.owner_id == source.id and not library.deleted
+            for path in library.import_paths
+        ),
+        *upload_folders(source, known.media),
+    ]
+    if any(is_within(folder, one) for one in folders):
+        return None
+    return f"{folder} is not in a folder of {source.email}'s: their import paths and upload folders are {', '.join(folders)}"
+
+
 def _resolve(known: Known, job: ShareJob, problems: list[str]) -> Job | None:
     refused = _Refusals(job.name, problems)
     source = refused.user(known, "source_user", job.source_user)
@@ -155,7 +171,7 @@ class _Refusals:
             self.because(f"target_library: {_no_library(known, job.target_library, target, len(ids))}")
             return None
         library = next(library for library in theirs if library.id == ids[0])
-        if not any(is_within(job.target_prefix, _plain(path)) for path in library.import_paths):
+        if not any(is_within(job.target_prefix, plain(path)) for path in library.import_paths):
             paths = ", ".join(library.import_paths) or "none"
             self.because(
                 f"target_prefix: {job.target_prefix} is not below an import path of the library '{library.name}' ({paths}): "
@@ -187,20 +203,9 @@ class _Refusals:
 
     def source_prefix(self, known: Known, job: ShareJob, source: KnownUser) -> None:
         """The folder must be one that the source's assets lie in."""
-        folders = [
-            *(
-                _plain(path)
-                for library in known.libraries
-                if library.owner_id == source.id and not library.deleted
-                for path in library.import_paths
-            ),
-            *upload_folders(source, known.media),
-        ]
-        if not any(is_within(job.source_prefix, folder) for folder in folders):
-            self.because(
-                f"source_prefix: {job.source_prefix} is not in a folder of {source.email}'s: their import paths and upload folders are "
-                f"{', '.join(folders)}"
-            )
+        problem = folder_problem(known, job.source_prefix, source)
+        if problem is not None:
+            self.because(f"source_prefix: {problem}")
 
     def scope(self, known: Known, job: ShareJob, source: KnownUser) -> Scope:
         """What is shared, in ids."""
@@ -261,5 +266,6 @@ def _double_links(jobs: Sequence[Job]) -> list[str]:
     ]
 
 
-def _plain(path: str) -> str:
+def plain(path: str) -> str:
+    """A folder without a slash at its end."""
     return path.rstrip("/") or "/"
