@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from immich_pipeline.sharing import files, skips
-from immich_pipeline.sharing.copying import copy_batch, make_batch
+from immich_pipeline.sharing.copying import copy_batch, fill_batch, make_batch_table
 from immich_pipeline.sharing.faults import reach, said
 from immich_pipeline.sharing.media_folder import Link
 from immich_pipeline.sharing.tables import file_path
@@ -105,7 +105,8 @@ def _insert(work: Work, copied: Copied, above: int, upto: int, wanted: list[tupl
     """Insert the rows of candidates in one transaction, or in halves of it."""
     try:
         with work.connection.transaction():
-            assets = make_batch(work, _within(above, upto))
+            make_batch_table(work.connection)
+            assets = fill_batch(work, _within(above, upto))
             counts = copy_batch(work) if assets else {}
     except psycopg.Error as error:
         if reach(error) != "asset":

@@ -4,6 +4,7 @@ from psycopg import sql
 
 from immich_pipeline.sharing import faces, people
 from immich_pipeline.sharing.journal import table_name
+from immich_pipeline.sharing.session import Connection
 from immich_pipeline.sharing.tables import CopiedTable, copied_tables
 from immich_pipeline.sharing.work import Counts, Work
 
@@ -32,16 +33,15 @@ UPDATE immich_pipeline_sharing.copy SET state = 'live', made_at = clock_timestam
 """
 
 
-def make_batch(work: Work, which: sql.Composable) -> int:
-    """Make the temporary table `batch` of the candidates that a condition is met by; it goes with the transaction.
-
-    Returns:
-        How many there are.
-    """
-    connection = work.connection
+def make_batch_table(connection: Connection) -> None:
+    """Make the temporary table `batch`, empty; it goes with the transaction."""
     connection.execute(_BATCH)
-    rows = connection.execute(sql.SQL(_FILL).format(which=which)).rowcount
-    connection.execute("ANALYZE pg_temp.batch")
+
+
+def fill_batch(work: Work, which: sql.Composable = sql.SQL("TRUE")) -> int:  # noqa: B008 - a constant
+    """Put the candidates that a condition is met by into `batch`; returns how many there are."""
+    rows = work.connection.execute(sql.SQL(_FILL).format(which=which)).rowcount
+    work.connection.execute("ANALYZE pg_temp.batch")
     return rows
 
 

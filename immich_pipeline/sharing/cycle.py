@@ -1,119 +1,82 @@
-"""One cycle over one job: recover, prune, copy, relate, follow, clean up; and a look at what it would do."""
+"""One cycle over one job: recover, prune, copy, relate, follow, clean up."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 
-from immich_pipeline.sharing.media_folder import MediaFolder, Space
+import psycopg
+from psycopg.types.json import Jsonb
+
+from immich_pipeline.sharing import candidates, changes, files, portraits, skips, steps
+from immich_pipeline.sharing.batches import Copied, copy_candidates
+from immich_pipeline.sharing.contract import check_job, read_layout
+from immich_pipeline.sharing.faults import reach, said
+from immich_pipeline.sharing.media_folder import Link, MediaFolder, NotLinked
 from immich_pipeline.sharing.model import Job, RemovalBrake
-from immich_pipeline.sharing.session import Connection
-from immich_pipeline.sharing.work import Counts
+from immich_pipeline.sharing.outlook import look
+from immich_pipeline.sharing.recover import recover
+from immich_pipeline.sharing.reports import OPERATIONS, Backlog, CycleReport, Failure, Operation, Outlook, Planned
+from immich_pipeline.sharing.session import Connection, prepare, writing
+from immich_pipeline.sharing.work import Counts, Work
 
-Operation = Literal["copy", "follow", "remove"]
-OPERATIONS: tuple[Operation, ...] = ("copy", "follow", "remove")
+__all__ = ["OPERATIONS", "Backlog", "CycleReport", "Failure", "Operation", "Outlook", "Planned", "look", "run_cycle"]
 
-
-@dataclass(frozen=True)
-class Failure:
-    """Something that did not go through; the rest did.
-
-    Attributes:
-        phase: where: copy, people, following, ...
-        source_id: of the asset that it is about; None: of the whole phase.
-        reason: a sentence.
-    """
-
-    phase: str
-    source_id: str | None
-    reason: str
+Do = Callable[[Work], Counts]
 
 
-@dataclass(frozen=True)
-class CycleReport:
-    """What one cycle did.
+@dataclass
+class _Cycle:
+    """What has happened so far."""
 
-    Attributes:
-        run: its number, by which it can be undone.
-        counts: of each operation, rows written per table of Immich's; files as "files".
-        copied: how many assets were copied.
-        removed: how many copies were removed for good, or put into the trash.
-        failures: what did not go through.
-        held_back: why the brake let nothing be removed; None when it did not hold.
-    """
-
-    run: int
-    counts: Mapping[Operation, Counts]
-    copied: int = 0
+    work: Work
+    operations: Collection[Operation]
+    brake: RemovalBrake
+    progress: Callable[[str], None]
+    counts: dict[Operation, Counts] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    copied: Copied = field(default_factory=Copied)
     removed: int = 0
-    failures: tuple[Failure, ...] = ()
     held_back: str | None = None
 
-    @property
-    def written(self) -> int:
-        """Rows of Immich's that were written in all; 0 in a cycle that found nothing to do."""
-        return sum(sum(counts.values()) for counts in self.counts.values())
+    def add(self, operation: Operation, counts: Counts) -> None:
+        """Add what a step wrote."""
+        mine = self.counts.setdefault(operation, {})
+        for table, rows in counts.items():
+            if rows:
+                mine[table] = mine.get(table, 0) + rows
 
+    def attempt(self, name: str, operation: Operation, step: Do) -> bool:
+        """Do a step that opens its own transactions; whether it went through. What reaches further than the step is raised."""
+        self.progress(name)
+        try:
+            self.add(operation, step(self.work))
+        except psycopg.Error as error:
+            if self.work.connection.broken or reach(error) == "cycle":
+                raise
+            self.failures.append(Failure(name, None, said(error)))
+            return False
+        except NotLinked as error:
+            self.failures.append(Failure(name, None, said(error)))
+            return False
+        return True
 
-@dataclass(frozen=True)
-class Backlog:
-    """Assets in scope that Immich has not finished with.
+    def attempt_whole(self, operation: Operation, step: Do) -> bool:
+        """Do a step in one transaction."""
 
-    Attributes:
-        count: how many.
-        oldest: since when the first of them waits.
-    """
+        def in_transaction(work: Work) -> Counts:
+            with work.connection.transaction():
+                return step(work)
 
-    count: int = 0
-    oldest: datetime | None = None
+        return self.attempt(step.__name__.replace("_", " "), operation, in_transaction)
 
-
-@dataclass(frozen=True)
-class Planned:
-    """What one operation would do.
-
-    Attributes:
-        subjects: ids of the assets: of sources for copy, of copies for follow and remove.
-        counts: rows per table of Immich's; files as "files".
-        samples: some of what would be done, a line each.
-    """
-
-    subjects: tuple[str, ...] = ()
-    counts: Counts = field(default_factory=dict)
-    samples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What a cycle would do; nothing was written.
-
-    Attributes:
-        planned: by operation.
-        backlog: of what is not ready yet.
-        skips: reason to how many assets are left out for it.
-        problems: what a person should know of, a sentence each: the brake, unknown tables, space.
-        space: of the files that would be made.
-    """
-
-    planned: Mapping[Operation, Planned]
-    backlog: Backlog = field(default_factory=Backlog)
-    skips: Mapping[str, int] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
-    space: Space | None = None
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether there is nothing to do."""
-        return not any(planned.subjects or any(planned.counts.values()) for planned in self.planned.values())
-
-
-def look(connection: Connection, job: Job, media: MediaFolder, *, full: bool = False) -> Outlook:
-    """What the next cycle would do. Reads in one transaction that cannot write.
-
-    Raises:
-        UserError: the database or the job is not as it must be; says all that is wrong.
-    """
-    raise NotImplementedError
+    def report(self) -> CycleReport:
+        return CycleReport(
+            run=self.work.run,
+            counts=self.counts,
+            copied=self.copied.assets,
+            removed=self.removed,
+            failures=tuple(self.failures),
+            held_back=self.held_back,
+        )
 
 
 def run_cycle(
@@ -139,10 +102,126 @@ def run_cycle(
         only: ids of the assets (sources or copies) that alone may be touched; None: all.
         brake: how much may be removed; by default the usual.
         full: compare everything, not only what changed since the last cycle.
-        progress: told now and then, in a line, how far it is.
+        progress: told now and then, in a line, what is being done.
 
     Raises:
         UserError: the database or the job is not as it must be; another run is writing.
-        psycopg.OperationalError: the connection was lost; the next cycle goes on from there.
+        psycopg.Error: the connection was lost, a right is missing, the database has no space: the next cycle goes on from there.
     """
-    raise NotImplementedError
+    with writing(connection):
+        prepare(connection)
+        layout = read_layout(connection)
+        check_job(connection, job, layout)
+        chosen = None if only is None else frozenset(only)
+        work = Work(connection, job, _begin_run(connection, job, label), layout, media, full, chosen)
+        choose(work)
+        cycle = _Cycle(work, operations, brake or RemovalBrake(), progress or (lambda line: None))
+        try:
+            _run(cycle)
+        finally:
+            _end_run(cycle)
+        return cycle.report()
+
+
+def choose(work: Work) -> None:
+    """Make the temporary table of the assets that alone may be touched, where there is a choice."""
+    work.connection.execute("DROP TABLE IF EXISTS pg_temp.chosen")
+    if work.only is not None:
+        work.connection.execute("CREATE TEMPORARY TABLE chosen (id uuid PRIMARY KEY)")
+        work.connection.execute("INSERT INTO chosen SELECT unnest(%s::uuid[])", [list(work.only)])
+        work.connection.execute("ANALYZE pg_temp.chosen")
+
+
+def _run(cycle: _Cycle) -> None:
+    connection = cycle.work.connection
+    changes.prepare(connection)
+    before = changes.begin(connection)
+    cycle.attempt("recover", "remove", recover)
+    if "copy" in cycle.operations:
+        cycle.attempt("copy", "copy", lambda work: _copy(cycle, work))
+    _carry_over(cycle, before)
+    cycle.attempt("files", "remove", files.discard)
+
+
+def _copy(cycle: _Cycle, work: Work) -> Counts:
+    """Copy what can be copied; what was copied before something went wrong counts."""
+    candidates.make_tables(work.connection)
+    with work.connection.transaction():
+        found = candidates.find(work)
+        skips.record(work)
+    if not found:
+        return {}
+    copied = cycle.copied
+    try:
+        copy_candidates(work, copied, lambda done: cycle.progress(f"copy: {done:,} of {found:,} assets"))
+    finally:
+        cycle.add("copy", copied.counts)
+        cycle.failures += [Failure("copy", source, reason) for source, reason in copied.failed.items()]
+    if copied.adopted:  # nobody knows how far they are like their sources
+        cycle.work = replace(work, full=True)
+    return {}
+
+
+def _carry_over(cycle: _Cycle, before: str) -> None:
+    """Relate and follow what changed; only when all of it went through it is not looked at again."""
+    collected: list[str] = []
+
+    def collect(work: Work) -> Counts:
+        collected.append(changes.collect(work))
+        return {}
+
+    if not cycle.attempt_whole("follow", collect):
+        return
+    followed = "follow" in cycle.operations
+    operation: Operation = "follow" if followed else "copy"
+    later = followed and cycle.work.job.policy.follow
+    done = [
+        cycle.attempt_whole(operation, step.do)
+        for step in (*steps.RELATE, *(steps.FOLLOW if later else ()), *steps.SHOW)
+    ]
+    done.append(
+        cycle.attempt(
+            "portraits", operation, lambda work: _with_files(work, portraits.portraits, portraits.give_portraits)
+        )
+    )
+    if all(done) and followed and cycle.work.only is None:
+
+        def settle(work: Work) -> Counts:
+            changes.settle(work, changes.Marks(before, collected[0]))
+            return {}
+
+        cycle.attempt_whole(operation, settle)
+
+
+def _with_files(
+    work: Work, wanted: Callable[[Work], list[Link]], give: Callable[[Work, Sequence[str]], Counts]
+) -> Counts:
+    """Make files, then write the rows that name them."""
+    links = wanted(work)
+    if not links:
+        return {}
+    report = files.make(work, links)
+    paths = [link.target for link in links if link.target not in report.failed]
+    with files.discarded_on_error(work), work.connection.transaction():
+        counts = give(work, paths)
+        files.settle(work, paths)
+    return counts | ({"files": len(report.made)} if report.made else {})
+
+
+def _begin_run(connection: Connection, job: Job, label: str) -> int:
+    row = connection.execute(
+        "INSERT INTO immich_pipeline_sharing.run (job, label) VALUES (%s, %s) RETURNING id", [job.name, label]
+    ).fetchone()
+    if row is None:
+        raise LookupError("the run was not written")
+    return int(row[0])
+
+
+def _end_run(cycle: _Cycle) -> None:
+    """Write down what came of the run; one that lost its connection has no end."""
+    connection = cycle.work.connection
+    if not connection.broken and not connection.closed:
+        connection.execute(
+            "UPDATE immich_pipeline_sharing.run SET ended_at = clock_timestamp(), counts = %s WHERE id = %s",
+            [Jsonb(cycle.counts), cycle.work.run],
+        )

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import sql
 
 from immich_pipeline.sharing.media_folder import Link, LinkReport
 from immich_pipeline.sharing.work import Counts, Work

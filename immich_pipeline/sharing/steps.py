@@ -1,0 +1,32 @@
+"""The steps of a cycle after assets were copied, each with what tells how much it would do."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from immich_pipeline.sharing import faces, people, portraits
+from immich_pipeline.sharing.work import Counts, Seen, Work
+
+
+class Step(NamedTuple):
+    """Something that is done in one transaction.
+
+    Attributes:
+        do: writes; rows per table.
+        look: reads what `do` would write.
+    """
+
+    do: Callable[[Work], Counts]
+    look: Callable[[Work], Seen]
+
+
+RELATE: tuple[Step, ...] = ()
+"""What copies are in, once they are there."""
+
+FOLLOW: tuple[Step, ...] = (
+    Step(faces.follow_faces, faces.follow_faces_outlook),
+    Step(people.follow_names, people.follow_names_outlook),
+)
+"""Later changes of the source."""
+
+SHOW: tuple[Step, ...] = (Step(portraits.choose_faces, portraits.choose_faces_outlook),)
+"""What follows from the others."""
