@@ -120,7 +120,7 @@ class House:
         self.db.execute(sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(table), where), list(key.values()))
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return self.db.execute(query, values).fetchall()
+        return self.db.execute(query, values or None).fetchall()
 
     def value(self, query: str, *values: Any) -> Any:
         """The one value that a query answers with."""

@@ -254,7 +254,7 @@ def people(house: House, job: Job) -> Iterator[str]:
     ):
         yield f"person {name!r} {person} has no face that its owner could see"
     for name, person in house.rows(
-        f"""SELECT name, "{key}"::text FROM person JOIN asset_face ON asset_face.id = "faceAssetId" JOIN asset ON asset.id = "assetId"
+        f"""SELECT name, person."{key}"::text FROM person JOIN asset_face ON asset_face.id = "faceAssetId" JOIN asset ON asset.id = "assetId"
             WHERE person."ownerId" = %s
               AND (asset."ownerId" <> person."ownerId" OR asset_face."{house.person_column}" IS DISTINCT FROM person."{key}")""",
         job.target_owner,
@@ -300,7 +300,7 @@ def strays(house: House) -> list[str]:
     """Rows that belong to nothing, in Immich's tables or in ours."""
     libraries = [
         house.target_library,
-        *(row[0] for row in house.rows("SELECT id FROM library WHERE name LIKE 'from %'")),
+        *(row[0] for row in house.rows("SELECT id::text FROM library WHERE name LIKE 'from %'")),
     ]
     person = sql.Identifier("personGroupId" if house.groups else "id")
     found = []

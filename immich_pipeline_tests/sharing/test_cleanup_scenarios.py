@@ -273,7 +273,7 @@ def test_b43_a_look_says_what_the_cycle_then_does_and_writes_nothing(house: Hous
     found = outlook(house, job)
     assert dump(house) == before
     assert set(found.planned["copy"].subjects) == library.shared_ids
-    assert found.skips == {"owned_name": 1}
+    assert found.skips == {"owned_name": 1, "outside": 1}
     report = cycle(house, job)
     assert found.planned["copy"].counts == report.counts["copy"]
     assert outlook(house, job).is_quiet
