@@ -67,8 +67,7 @@ def _pictures(house: House, library: FullLibrary) -> None:
     )
     text = house.add_photo(f"{base}/menu.jpg")
     house.add_text(text, "Soupe à l'oignon", "12 €", "Plat du jour")
-    motion_video = house.add_video(f"{base}/PXL_1.MP.mp4", visibility="hidden", clip=False)
-    motion = house.add_photo(f"{base}/PXL_1.MP.jpg", livePhotoVideoId=motion_video)
+    motion, motion_video = house.add_motion_photo(f"{base}/PXL_1.MP.jpg")
     library.assets |= {
         "plain": plain, "edited": edited, "raw": raw, "text": text, "motion": motion, "motion video": motion_video
     }  # fmt: skip

@@ -232,7 +232,7 @@ class House:
 
         Any column may be given. A name may hold anything that a file name can.
         """
-        asset = self.new_id()
+        asset = str(values.pop("id", None) or self.new_id())
         owner = owner or self.alice
         self.taken += timedelta(minutes=7, milliseconds=11)
         library = None
@@ -332,12 +332,20 @@ class House:
         self.insert("asset_file", id=self.new_id(), assetId=asset, type=kind, path=path, isEdited=edited, **values)
         return path
 
-    def add_video(self, path: str, *, clip: bool = True, exif: dict[str, Any] | None = None, **values: Any) -> str:
+    def add_video(
+        self,
+        path: str,
+        *,
+        clip: bool = True,
+        exif: dict[str, Any] | None = None,
+        files: tuple[FileType, ...] = ("preview", "thumbnail", "encoded_video"),
+        **values: Any,
+    ) -> str:
         """A video of 12.34 seconds with its streams, thumbnails and an encoded version."""
         length = "0:00:12.340" if self.version == "2.7.5" else 12_340
         thumbhash = hashlib.md5(path.encode(), usedforsecurity=False).digest()
         asset = self.add_asset(path, **({"type": "VIDEO", "duration": length, "thumbhash": thumbhash} | values))
-        self.process(asset, {"fps": 30, **(exif or {})}, ("preview", "thumbnail", "encoded_video"), clip=clip)
+        self.process(asset, {"fps": 30, **(exif or {})}, files, clip=clip)
         if self.version != "2.7.5":
             self.insert(
                 "asset_video", assetId=asset, index=0, formatName="mov,mp4", formatLongName="QuickTime / MOV", codecName="hevc", profile=2,
@@ -359,6 +367,17 @@ class House:
         )  # fmt: skip
         still = self.add_photo(path, exif=exif, livePhotoVideoId=video, **values)
         return still, video
+
+    def add_motion_photo(self, path: str, **values: Any) -> tuple[str, str]:
+        """A still with its video inside, which Immich has cut out and keeps in its media folder; the still and the video."""
+        video = self.new_id()
+        cut_out = f"{MEDIA}/encoded-video/{self.alice}/{video[0:2]}/{video[2:4]}/{video}-MP.mp4"
+        library: dict[str, Any] = {"libraryId": self.library, "isExternal": True} if not path.startswith(f"{MEDIA}/") else {}
+        self.add_video(
+            cut_out, id=video, visibility="hidden", clip=False, files=("preview", "thumbnail"),
+            originalFileName=path.rpartition("/")[2].replace(".jpg", ".mp4"), **library,
+        )  # fmt: skip
+        return self.add_photo(path, livePhotoVideoId=video, **values), video
 
     def add_edit(self, asset: str, *actions: tuple[str, dict[str, Any]]) -> None:
         """Edits in the order given, and the edited pictures beside the unedited ones."""

@@ -131,7 +131,7 @@ def _asset(job: Job, source: Row, target: Row) -> Iterator[str]:
     wanted, got = without(source, *OWN_OF_ASSET), without(target, *OWN_OF_ASSET)
     if wanted != got:
         yield f"{path!r}: asset: {_difference([wanted], [got])}"
-    remapped = job.target_prefix + path.removeprefix(job.source_prefix)
+    remapped = remapped_path(job, source, target, path)
     checksum = hashlib.sha1(f"path:{remapped}".encode(), usedforsecurity=False).hexdigest()
     own = {
         "ownerId": job.target_owner, "libraryId": job.target_library, "originalPath": remapped, "checksum": f"\\x{checksum}",
@@ -150,16 +150,7 @@ def _files(house: House, job: Job, source: Row, target: Row, rows: dict[str, lis
         return without(row, "id", "assetId", "path")
 
     def remapped(path: str) -> str:
-        parts = path.split("/")
-        if path.startswith(job.source_prefix):
-            return job.target_prefix + path.removeprefix(job.source_prefix)
-        names = {
-            source["ownerId"]: target["ownerId"],
-            source["id"][0:2]: target["id"][0:2],
-            source["id"][2:4]: target["id"][2:4],
-        }
-        last = parts[-1].replace(source["id"], target["id"])
-        return "/".join([*parts[:3], *(names[part] for part in parts[3:-1]), last])
+        return remapped_path(job, source, target, path)
 
     wanted = {remapped(row["path"]): key(row) for row in rows.get(source["id"], []) if _is_shareable(job, row)}
     got = {row["path"]: key(row) for row in rows.get(target["id"], [])}
@@ -172,6 +163,20 @@ def _files(house: House, job: Job, source: Row, target: Row, rows: dict[str, lis
                 yield f"{source['originalPath']!r}: {there} is missing"
             elif here.exists() and here.stat().st_ino != there.stat().st_ino:
                 yield f"{source['originalPath']!r}: {there} is another file"
+
+
+def remapped_path(job: Job, source: Row, target: Row, path: str) -> str:
+    """Where a file is for the copy: of the originals' folder under its prefix, of Immich's own under its ids."""
+    if path.startswith(f"{job.source_prefix}/"):
+        return job.target_prefix + path.removeprefix(job.source_prefix)
+    parts = path.split("/")
+    names = {
+        source["ownerId"]: target["ownerId"],
+        source["id"][0:2]: target["id"][0:2],
+        source["id"][2:4]: target["id"][2:4],
+    }
+    last = parts[-1].replace(source["id"], target["id"])
+    return "/".join([*parts[:3], *(names[part] for part in parts[3:-1]), last])
 
 
 def _is_shareable(job: Job, row: Row) -> bool:
@@ -254,7 +259,8 @@ def people(house: House, job: Job) -> Iterator[str]:
     ):
         yield f"person {name!r} {person} has no face that its owner could see"
     for name, person in house.rows(
-        f"""SELECT name, person."{key}"::text FROM person JOIN asset_face ON asset_face.id = "faceAssetId" JOIN asset ON asset.id = "assetId"
+        f"""SELECT name, person."{key}"::text
+            FROM person JOIN asset_face ON asset_face.id = "faceAssetId" JOIN asset ON asset.id = "assetId"
             WHERE person."ownerId" = %s
               AND (asset."ownerId" <> person."ownerId" OR asset_face."{house.person_column}" IS DISTINCT FROM person."{key}")""",
         job.target_owner,
@@ -318,7 +324,8 @@ def stray_files(house: House) -> list[str]:
         path.removeprefix(f"{MEDIA}/")
         for (path,) in house.rows(
             """SELECT path FROM asset_file WHERE type <> 'sidecar'
-               UNION SELECT "thumbnailPath" FROM person WHERE "thumbnailPath" <> ''"""
+               UNION SELECT "thumbnailPath" FROM person WHERE "thumbnailPath" <> ''
+               UNION SELECT "originalPath" FROM asset WHERE "originalPath" LIKE '/data/encoded-video/%'"""
         )
     }
     there = {path for path in files(house) if path.startswith(PICTURES)}
