@@ -1,4 +1,4 @@
-"""The command line: `immich-pipeline run | doctor | plan | plans | approve | apply | undo | review | choose | demo-library`."""
+"""The command line: `immich-pipeline run | doctor | plan | plans | approve | apply | undo | review | choose | share | demo-library`."""
 
 import getpass
 import os
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from immich_pipeline import __version__
-from immich_pipeline.config import ENVIRONMENT, Settings, load_settings
+from immich_pipeline.config import Settings
+from immich_pipeline.config import settings_with as _settings
 from immich_pipeline.errors import UserError
 from immich_pipeline.progress import speak_on_stderr
+from immich_pipeline.share_cli import share
 
 if TYPE_CHECKING:
     from immich_pipeline.actions.model import Kind
@@ -309,6 +311,9 @@ def _database(settings: Settings) -> Iterator["Database"]:
         yield database
 
 
+main.add_command(share)
+
+
 @main.command("demo-library")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def demo_library(folder: Path) -> None:
@@ -317,10 +322,3 @@ def demo_library(folder: Path) -> None:
 
     summary = generate_demo(folder)
     click.echo(f"{summary.files} files in {folder}" + ("" if summary.made else " (they were there already)"))
-
-
-def _settings(**given: object) -> Settings:
-    """The settings, with what the command line says above the environment and the file."""
-    names = {name: variable for variable, name in ENVIRONMENT.items()}
-    environment = dict(os.environ) | {names[name]: str(value) for name, value in given.items() if value is not None}
-    return load_settings(environment)

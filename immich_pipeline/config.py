@@ -142,6 +142,20 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def settings_with(**given: object) -> Settings:
+    """The settings, with what the command line says above the environment and the file.
+
+    Args:
+        given: settings that have an environment variable, by their names; None: not given.
+
+    Raises:
+        UserError: as `load_settings`.
+    """
+    names = {name: variable for variable, name in ENVIRONMENT.items()}
+    environment = dict(os.environ) | {names[name]: str(value) for name, value in given.items() if value is not None}
+    return load_settings(environment)
+
+
 def as_environment(settings: Settings) -> dict[str, str]:
     """The settings as environment variables, for child processes that must see the same ones."""
     named = {variable: getattr(settings, name) for variable, name in ENVIRONMENT.items()}

@@ -47,7 +47,10 @@ class ShareExecutor:
             UserError: the job cannot be carried out at the moment.
         """
         with open_share(self._settings, self._name) as share:
-            planned = look(share.connection, share.job, share.media).planned[_operation(action)].subjects
+            released = removal_brake(self._settings, released=True)
+            planned = (
+                look(share.connection, share.job, share.media, brake=released).planned[_operation(action)].subjects
+            )
             left = sorted(set(action.subjects) & set(planned))
             runs = runs_labelled(share.connection, self._label(action))
             return {"left": len(left), "which": _digest(left), "runs": runs, "job": job_digest(share.job)}

@@ -50,12 +50,14 @@ class SharePlan:
 def share_outlook(settings: Settings, name: str) -> SharePlan:
     """Look at both libraries of a job and plan what would bring them together; nothing is written.
 
+    What would leave is planned however much it is; the brakes are asked when the plan is applied.
+
     Raises:
         UserError: the job cannot be carried out as it is written, or the database is not as it must be.
     """
     with open_share(settings, name) as share:
         job = share.job
-        outlook = look(share.connection, job, share.media)
+        outlook = look(share.connection, job, share.media, brake=RemovalBrake(released=True))
     for problem in outlook.problems:
         logger.warning("job '%s': %s", name, problem)
     digest = job_digest(job)
