@@ -15,6 +15,7 @@ from immich_pipeline.sharing.model import Job, RemovalBrake
 from immich_pipeline.sharing.outlook import look
 from immich_pipeline.sharing.recover import recover
 from immich_pipeline.sharing.reports import OPERATIONS, Backlog, CycleReport, Failure, Operation, Outlook, Planned
+from immich_pipeline.sharing.runs import begin_run
 from immich_pipeline.sharing.session import Connection, prepare, writing
 from immich_pipeline.sharing.work import Counts, Work
 
@@ -113,7 +114,7 @@ def run_cycle(
         layout = read_layout(connection)
         check_job(connection, job, layout)
         chosen = None if only is None else frozenset(only)
-        work = Work(connection, job, _begin_run(connection, job, label), layout, media, full, chosen)
+        work = Work(connection, job, begin_run(connection, job.name, label), layout, media, full, chosen)
         choose(work)
         cycle = _Cycle(work, operations, brake or RemovalBrake(), progress or (lambda line: None))
         try:
@@ -206,15 +207,6 @@ def _with_files(
         counts = give(work, paths)
         files.settle(work, paths)
     return counts | ({"files": len(report.made)} if report.made else {})
-
-
-def _begin_run(connection: Connection, job: Job, label: str) -> int:
-    row = connection.execute(
-        "INSERT INTO immich_pipeline_sharing.run (job, label) VALUES (%s, %s) RETURNING id", [job.name, label]
-    ).fetchone()
-    if row is None:
-        raise LookupError("the run was not written")
-    return int(row[0])
 
 
 def _end_run(cycle: _Cycle) -> None:

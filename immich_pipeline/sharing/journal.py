@@ -99,6 +99,12 @@ def note_deleted(work: Work, table: str, rows: sql.Composable, asset: sql.Compos
     return work.connection.execute(statement, work.values).rowcount
 
 
+def count_rows(work: Work, table: str, rows: sql.Composable, asset: sql.Composable) -> int:
+    """How many rows `note_deleted` would write."""
+    row = work.connection.execute(sql.SQL("SELECT count(*) FROM {}").format(rows), work.values).fetchone()
+    return int(row[0]) if row else 0
+
+
 def insert(
     work: Work,
     table: str,

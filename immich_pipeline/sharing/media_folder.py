@@ -8,8 +8,8 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -259,12 +259,9 @@ class MediaFolder:
                 return
             folder = folder.rpartition("/")[0]
 
-    def is_same_file(self, one: str, other: str) -> bool:
-        """Whether two paths are names of one file; False where either is not there."""
-        try:
-            return os.path.samestat(os.lstat(self.place(one)), os.lstat(self.place(other)))
-        except (OSError, ValueError):
-            return False
+    def exists(self, path: str) -> bool:
+        """Whether a file is there."""
+        return os.path.lexists(self.place(path))
 
     def space(self, links: Sequence[Link]) -> Space:
         """Whether links are possible, and what copies would take: from up to 500 files, spread over all of them."""
@@ -279,15 +276,6 @@ class MediaFolder:
                     linkable, free = False, min(free, shutil.disk_usage(target).free)
         needed = round(sum(sizes) / max(len(sizes), 1) * len(links))
         return Space(linkable, needed, free)
-
-    @contextmanager
-    def removed_on_error(self, made: Sequence[str]) -> Iterator[None]:
-        """Remove files again when what is done within fails."""
-        try:
-            yield
-        except BaseException:
-            self.remove_all(made)
-            raise
 
 
 def sound(below: str) -> bool:

@@ -1,6 +1,6 @@
 """Copies are removed: first it is written down that they go, then their files, then every row of theirs in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
@@ -43,8 +43,8 @@ _OUR_OWN = {
 }
 
 
-def remove_copies(work: Work, ids: Sequence[str]) -> Counts:
-    """Remove copies for good, with everything that hangs on them; what they were goes into the journal.
+def remove_copies(work: Work, ids: Sequence[str], *, journalled: bool = True) -> Counts:
+    """Remove copies for good, with everything that hangs on them; what they were goes into the journal, unless that is not wanted.
 
     Transactions are opened here. Returns rows per table, files as "files".
     """
@@ -56,7 +56,7 @@ def remove_copies(work: Work, ids: Sequence[str]) -> Counts:
         paths = [path for (path,) in work.connection.execute(_FILES, {"ids": some})]
         removed = {"files": work.media.remove_all(path for path in paths if work.media.covers(path))}
         with work.connection.transaction():
-            for part in (removed, delete_rows(work, some)):
+            for part in (removed, _delete_rows(work, some, journalled=journalled)):
                 for table, rows in part.items():
                     counts[table] = counts.get(table, 0) + rows
     return {table: rows for table, rows in counts.items() if rows}
@@ -77,21 +77,39 @@ def _mark(work: Work, ids: Sequence[str]) -> None:
     )
 
 
-def delete_rows(work: Work, ids: Sequence[str]) -> Counts:
+def _delete_rows(work: Work, ids: Sequence[str], *, journalled: bool) -> Counts:
     """Delete every row of copies, in the caller's transaction; returns how many there were per table of Immich's."""
     for statement in _LEAVING:
         work.connection.execute(statement, {"ids": list(ids)})
     _let_go(work)
-    counts = {"asset": _note_rows(work, "asset", "id")}
-    for table, columns in work.layout.referring.items():
-        for column in (name for name, cascades in columns.items() if cascades and table != "asset"):
-            counts[table] = counts.get(table, 0) + _note_rows(work, table, column)
-    counts["face_search"] = _note_embeddings(work)
+    note = journal.note_deleted if journalled else journal.count_rows
+    counts: Counts = {}
+    for table, rows in _rows_of_leaving(work):
+        counts[table] = counts.get(table, 0) + note(work, table, rows, sql.SQL("leaving.target_id"))
     counts["stack"] = _dissolve_stacks(work)
     work.connection.execute("DELETE FROM asset USING leaving WHERE leaving.target_id = asset.id")
     for table, column in _OUR_OWN.items():
         journal.delete(work, f"{SCHEMA}.{table}", sql.SQL("row.{} {}").format(sql.Identifier(column), _IS_LEAVING))
     return {table: rows for table, rows in counts.items() if rows}
+
+
+def _rows_of_leaving(work: Work) -> Iterator[tuple[str, sql.Composable]]:
+    """Rows that go with their asset: the table and what follows FROM, with the table as `row`."""
+    yield "asset", sql.SQL("asset AS row JOIN leaving ON leaving.target_id = row.id")
+    yield (
+        "face_search",
+        sql.SQL(
+            'face_search AS row JOIN asset_face ON asset_face.id = row."faceId" JOIN leaving ON leaving.target_id = asset_face."assetId"'
+        ),
+    )
+    for table, columns in work.layout.referring.items():
+        for column in (name for name, cascades in columns.items() if cascades and table != "asset"):
+            yield (
+                table,
+                sql.SQL("{} AS row JOIN leaving ON leaving.target_id = row.{}").format(
+                    table_name(table), sql.Identifier(column)
+                ),
+            )
 
 
 def _let_go(work: Work) -> None:
@@ -141,28 +159,3 @@ def _dissolve_stacks(work: Work) -> int:
     values = {"stacks": ids}
     journal.delete(work, f"{SCHEMA}.stack", sql.SQL("row.target_id = ANY (%(stacks)s)"), values=values)
     return journal.delete(work, "stack", sql.SQL("row.id = ANY (%(stacks)s)"), values=values)
-
-
-def _note_rows(work: Work, table: str, column: str) -> int:
-    """Write rows that will go with their asset into the journal."""
-    return _note(
-        work,
-        table,
-        sql.SQL("{} AS row JOIN leaving ON leaving.target_id = row.{}").format(
-            table_name(table), sql.Identifier(column)
-        ),
-    )
-
-
-def _note_embeddings(work: Work) -> int:
-    return _note(
-        work,
-        "face_search",
-        sql.SQL(
-            'face_search AS row JOIN asset_face ON asset_face.id = row."faceId" JOIN leaving ON leaving.target_id = asset_face."assetId"'
-        ),
-    )
-
-
-def _note(work: Work, table: str, rows: sql.Composable) -> int:
-    return journal.note_deleted(work, table, rows, sql.SQL("leaving.target_id"))

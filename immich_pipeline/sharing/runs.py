@@ -9,6 +9,15 @@ def is_prepared(connection: Connection) -> bool:
     return connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{SCHEMA}.copy"]).fetchone() == (True,)
 
 
+def begin_run(connection: Connection, job: str, label: str) -> int:
+    """Write down that a run begins, before it does anything; returns its number."""
+    query = "INSERT INTO immich_pipeline_sharing.run (job, label) VALUES (%s, %s) RETURNING id"
+    row = connection.execute(query, [job, label]).fetchone()
+    if row is None:
+        raise LookupError("the run was not written")
+    return int(row[0])
+
+
 def runs_labelled(connection: Connection, label: str) -> list[int]:
     """The numbers of the runs with a label that are not undone, the oldest first."""
     if not is_prepared(connection):
