@@ -1,5 +1,7 @@
 """Small real photos for tests, generated."""
 
+import os
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -45,4 +47,7 @@ def small_library(folder: Path) -> Path:
     save_jpeg(folder / "chat" / "received.jpg", scene(1).resize((240, 180)), quality=60)
     (folder / "broken.jpg").write_bytes((folder / "2024" / "IMG_0002.jpg").read_bytes()[:2000])
     (folder / "empty.jpg").write_bytes(b"")
+    an_hour_ago = time.time() - 3600  # else a scan says that they are just being written
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (an_hour_ago, an_hour_ago))
     return folder
