@@ -1,4 +1,4 @@
-"""The command line: `immich-pipeline run | doctor | plan | plans | approve | apply | undo | review | choose | share | demo-library`."""
+"""The command line `immich-pipeline`: run, doctor, plan, plans, approve, apply, undo, noticed, choose, review, share, demo-library."""
 
 import getpass
 import os
@@ -235,6 +235,19 @@ def choose(*, home: Path | None, kind: str, asset_ids: tuple[str, ...], take_bac
         else:
             choices.choose(database, names[kind], asset_ids, made_by=_person())
             click.echo("remembered; the next run groups by it, or the web UI within a minute")
+
+
+@main.command()
+@_home
+def noticed(*, home: Path | None) -> None:
+    """List what a person may want to see to about captures: RAW files alone, doubtful cases, choices that cannot be kept."""
+    from immich_pipeline.actions.render import text_table  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.store.derived import capture_findings  # noqa: PLC0415 - as above
+
+    with _database(_settings(home=home)) as database, database.frames() as frames:
+        found = capture_findings(frames)
+    rows = [[text or "" for text in row] for row in found.iter_rows()]
+    click.echo(text_table(found.columns, rows) if rows else "nothing")
 
 
 @main.group()

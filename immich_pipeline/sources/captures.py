@@ -1,6 +1,5 @@
 """What grouping is told of the library, and what comes of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -27,12 +26,12 @@ class Captures:
     Attributes:
         members: `CAPTURE_SCHEMA`.
         kept_whole: set_id, asset_id, kind, reason: sets that look alike on purpose.
-        findings: what a person may want to see to: report name to asset_id, detail.
+        findings: what a person may want to see to: asset_id, finding, detail.
     """
 
     members: pl.DataFrame
     kept_whole: pl.DataFrame
-    findings: Mapping[str, pl.DataFrame]
+    findings: pl.DataFrame
 
 
 def rules_of(settings: Settings) -> GroupingRules:
@@ -90,7 +89,7 @@ def _as_inputs(joined: pl.DataFrame) -> pl.DataFrame:
 
 def _findings(
     frames: Frames, inputs: pl.DataFrame, members: pl.DataFrame, constraints: pl.DataFrame, rules: GroupingRules
-) -> dict[str, pl.DataFrame]:
+) -> pl.DataFrame:
     with_trash = pl.concat([inputs, _as_inputs(trashed_assets(frames))])
     camera = pl.concat_str("make", "model", separator=" ", ignore_nulls=True)
     halves = reports.halves_in_trash(with_trash, rules)
@@ -104,4 +103,5 @@ def _findings(
         ),
         "a person should look": reports.ambiguous(inputs, members, rules).with_columns(detail="reason"),
     }
-    return {name: frame.select("asset_id", "detail") for name, frame in found.items()}
+    rows = [frame.select("asset_id", pl.lit(name).alias("finding"), "detail") for name, frame in found.items()]
+    return pl.concat(rows).with_columns(pl.col("detail").fill_null("")).unique(maintain_order=True)

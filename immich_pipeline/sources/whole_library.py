@@ -21,7 +21,7 @@ class Inputs:
 
 
 WHOLE_LIBRARY = {
-    "capture_groups": Inputs(("library", "content", "choices"), ("capture_rules",), code_version="2"),
+    "capture_groups": Inputs(("library", "content", "choices"), ("capture_rules",), code_version="3"),
     "duplicate_candidates": Inputs(("library", "content"), ("near_radius",), code_version="2"),
     "duplicate_groups": Inputs(
         ("library", "content", "candidates", "captures", "choices"), ("capture_rules",), code_version="3"

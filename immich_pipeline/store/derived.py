@@ -7,6 +7,7 @@ from immich_pipeline.store.state import bump
 
 CAPTURE_MEMBER = Table("captures", "capture_member", ("group_id", "asset_id"))
 KEPT_WHOLE = Table("captures", "kept_whole", ("set_id", "asset_id"))
+FINDING = Table("captures", "finding", ("asset_id", "finding", "detail"))
 CANDIDATE = Table("duplicates", "candidate", ("left_id", "right_id", "kind"))
 VERIFIED_PAIR = Table("duplicates", "verified_pair", ("left_id", "right_id", "kind"))
 DUPLICATE_GROUP = Table("duplicates", "duplicate_group", ("group_id",))
@@ -61,6 +62,14 @@ def capture_samples(frames: Frames, per_kind: int = 3) -> pl.DataFrame:
         "FROM captures.capture_member m JOIN library.asset a USING (asset_id) GROUP BY m.kind, m.group_id) g "
         "WHERE place <= $1 ORDER BY kind, place",
         per_kind,
+    )
+
+
+def capture_findings(frames: Frames) -> pl.DataFrame:
+    """What a person may want to see to about captures: finding, path, detail."""
+    return frames.read(
+        "SELECT f.finding, a.path, f.detail FROM captures.finding f LEFT JOIN library.asset a USING (asset_id) "
+        "ORDER BY f.finding, a.path, f.detail"
     )
 
 

@@ -106,13 +106,6 @@ def live_assets(frames: Frames) -> pl.DataFrame:
     return frames.read(_LIVE)
 
 
-def paths_of(frames: Frames, asset_ids: list[str]) -> pl.DataFrame:
-    """Where some assets are: asset_id, path."""
-    return frames.read(
-        "SELECT asset_id::text AS asset_id, path FROM library.asset WHERE asset_id::text = ANY($1)", asset_ids
-    )
-
-
 def write_assets(frames: Frames, rows: pl.DataFrame, gone: list[str]) -> Changes:
     """Write new and changed asset rows (a row written is a row alive) and mark others as gone."""
     changes = Changes()

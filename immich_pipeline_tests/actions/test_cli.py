@@ -133,3 +133,16 @@ def test_a_choice_is_remembered_and_taken_back(run: Run, database: Database) -> 
     refused = run("choose", "set-primary", *pair)
     assert refused.exit_code == 2
     assert "needs one asset" in refused.output
+
+
+def test_what_stands_out_about_captures_is_listed(run: Run, database: Database) -> None:
+    assert run("noticed").output == "nothing\n"
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO captures.finding SELECT asset_id, 'RAW without a JPEG', '' FROM library.asset WHERE path IN ('7', '8')"
+        )
+    lines = run("noticed").output.splitlines()
+    assert [line.split() for line in lines] == [
+        ["finding", "path", "detail"],
+        *([*["RAW", "without", "a", "JPEG"], n] for n in "78"),
+    ]

@@ -1,7 +1,5 @@
 """Which files are one capture."""
 
-from collections.abc import Mapping
-
 import dagster as dg
 import polars as pl
 
@@ -13,8 +11,7 @@ from immich_pipeline.grouping.schema import CAPTURE_SCHEMA
 from immich_pipeline.sources.captures import compute_captures
 from immich_pipeline.sources.whole_library import WHOLE_LIBRARY, inputs_of
 from immich_pipeline.store import derived, state
-from immich_pipeline.store.frames import Changes, Frames
-from immich_pipeline.store.library import paths_of
+from immich_pipeline.store.frames import Changes
 
 
 @dg.asset(
@@ -37,7 +34,6 @@ def capture_groups(pipeline: PipelineResource) -> dg.MaterializeResult:
         inputs = inputs_of(frames, "capture_groups", pipeline.settings())
         unchanged = state.is_current(frames, "capture_groups", inputs)
         changes = Changes()
-        noticed: Mapping[str, pl.DataFrame] = {}
         if not unchanged:
             try:
                 found = compute_captures(frames, pipeline.settings())
@@ -45,13 +41,13 @@ def capture_groups(pipeline: PipelineResource) -> dg.MaterializeResult:
                 raise dg.Failure(str(error), allow_retries=False) from error
             tables = {derived.CAPTURE_MEMBER: found.members, derived.KEPT_WHOLE: found.kept_whole}
             changes = derived.write(frames, "captures", tables)
-            noticed = found.findings
+            changes += derived.write(frames, "findings", {derived.FINDING: found.findings})
             state.mark_computed(frames, "capture_groups", inputs)
         stored = derived.read_table(
             frames, derived.CAPTURE_MEMBER, "group_id, asset_id::text AS asset_id, kind, reason"
         )
         samples = derived.capture_samples(frames)
-        names = _named(frames, noticed)
+        noticed = derived.capture_findings(frames)
     by_kind = stored.group_by("kind").agg(groups=pl.col("group_id").n_unique(), files=pl.len()).sort("kind")
     return dg.MaterializeResult(
         metadata={
@@ -60,24 +56,12 @@ def capture_groups(pipeline: PipelineResource) -> dg.MaterializeResult:
             "inputs_unchanged": unchanged,
             "by_kind": markdown_table(by_kind),
             "samples": markdown_table(samples),
-            "noticed": counts_table({name: frame.height for name, frame in noticed.items() if frame.height}, "finding"),
-            "noticed_samples": markdown_table(names),
+            "noticed": counts_table(dict(noticed.group_by("finding").len().iter_rows()), "finding"),
+            "noticed_samples": markdown_table(noticed.group_by("finding", maintain_order=True).head(5)),
+            "noticed_in_full": "immich-pipeline noticed",
             "by_reason": markdown_table(
                 stored.group_by("reason").len("files").sort("files", "reason", descending=[True, False]).head(20)
             ),
             **changed(changes),
         }
     )
-
-
-def _named(frames: Frames, noticed: Mapping[str, pl.DataFrame], each: int = 5) -> pl.DataFrame:
-    """A few of the findings with the paths of their files."""
-    parts = [
-        frame.head(each).select(finding=pl.lit(name), asset_id="asset_id", detail="detail")
-        for name, frame in noticed.items()
-    ]
-    if not parts:
-        return pl.DataFrame(schema={"finding": pl.String, "path": pl.String, "detail": pl.String})
-    rows = pl.concat(parts)
-    paths = paths_of(frames, rows["asset_id"].to_list())
-    return rows.join(paths, on="asset_id", how="left", maintain_order="left").select("finding", "path", "detail")
