@@ -5,8 +5,9 @@ so tables without one are followed too, and what was committed late is not misse
 The result is the temporary table `changed`, which every later step reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import sql
 
@@ -19,7 +20,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS changed (
   source_id uuid PRIMARY KEY,
   target_id uuid NOT NULL UNIQUE,
   fresh boolean NOT NULL   -- copied in this very run: its rows are as they must be, only what it is in is not
-)
+);
+CREATE TEMPORARY TABLE IF NOT EXISTS touched (id uuid NOT NULL);  -- assets of which anything is new or gone, shared or not
 """
 _COLLECT = """
 INSERT INTO changed (source_id, target_id, fresh)
@@ -45,6 +47,13 @@ _INDIRECT = {
     "stack": 'SELECT "primaryAssetId" FROM stack WHERE {new}',
     "tag": 'SELECT "assetId" FROM tag JOIN tag_asset ON "tagId" = tag.id WHERE {new}',
 }
+# Whoever is in a stack with such an asset.
+_IN_STACKS = """
+INSERT INTO touched (id) SELECT other.id FROM touched JOIN asset ON asset.id = touched.id
+JOIN asset AS other ON other."stackId" = asset."stackId" AND other.id <> asset.id
+"""
+# Copies whose place was taken when they were last looked at (places.py).
+_BLOCKED = "SELECT source_id FROM immich_pipeline_sharing.skip WHERE job = %(job)s AND reason = 'path_taken'"
 # Rows of a copy whose counterpart is gone.
 _GONE_FACES = """
 SELECT copy.source_id FROM immich_pipeline_sharing.face
@@ -82,7 +91,7 @@ class Marks:
 def prepare(connection: Connection) -> None:
     """Make the table `changed`, empty. Not in a transaction that may only read."""
     connection.execute(_PREPARE)
-    connection.execute("TRUNCATE changed")
+    connection.execute("TRUNCATE changed, touched")
 
 
 def begin(connection: Connection) -> str:
@@ -92,24 +101,33 @@ def begin(connection: Connection) -> str:
 
 def collect(work: Work) -> str:
     """Fill `changed`, in a transaction; returns the snapshot to keep for the targets."""
-    seen = _snapshot(work.connection)
+    connection = work.connection
+    seen = _snapshot(connection)
+    connection.execute("DELETE FROM changed")
+    connection.execute("DELETE FROM touched")
     sources, targets = _limit(work, "sources"), _limit(work, "targets")
+    values = {**work.values, "sources": sources, "targets": targets}
+    which: sql.Composable = sql.SQL("TRUE")
     # without a mark, or with one so old that numbers of transactions have come round, all is compared
-    if work.full or sources is None or targets is None or min(sources, targets) < 0:
-        which: sql.Composable = sql.SQL("TRUE")
-    else:
-        which = sql.SQL("(copy.target_id IN (SELECT id FROM asset WHERE age(xmin) <= %(targets)s) OR {})").format(
-            sql.SQL("copy.source_id IN ({})").format(sql.SQL(" UNION ALL ").join(_changed(work)))
-            if work.job.policy.follow
-            else sql.SQL("FALSE")
+    if not work.full and sources is not None and targets is not None and min(sources, targets) >= 0:
+        which = sql.SQL("(copy.target_id IN (SELECT id FROM asset WHERE age(xmin) <= %(targets)s) {})").format(
+            sql.SQL("OR copy.source_id IN (SELECT id FROM touched)" if work.job.policy.follow else "")
         )
-    work.connection.execute("DELETE FROM changed")
-    work.connection.execute(
-        sql.SQL(_COLLECT).format(among=work.among(sql.SQL("copy.source_id"), sql.SQL("copy.target_id")), which=which),
-        {**work.values, "sources": sources, "targets": targets},
+        _touch(work, values)
+    statement = sql.SQL(_COLLECT).format(
+        among=work.among(sql.SQL("copy.source_id"), sql.SQL("copy.target_id")), which=which
     )
-    work.connection.execute("ANALYZE changed")
+    connection.execute(statement, values)
+    connection.execute("ANALYZE changed")
     return seen
+
+
+def _touch(work: Work, values: Mapping[str, Any]) -> None:
+    """Find the assets of which anything is new or gone."""
+    parts = sql.SQL(" UNION ").join([*_changed(work), sql.SQL(_BLOCKED)])
+    work.connection.execute(sql.SQL("INSERT INTO touched (id) {}").format(parts), values)
+    work.connection.execute("ANALYZE touched")
+    work.connection.execute(_IN_STACKS)
 
 
 def settle(work: Work, marks: Marks) -> None:

@@ -210,7 +210,7 @@ def _names(layout: Layout) -> dict[str, sql.Composable]:
     return {"person": face_person(layout), "id": person_id(layout)}
 
 
-def _number(work: Work, statement: sql.Composable) -> int:
+def _number(work: Work, statement: sql.Composed) -> int:
     row = work.connection.execute(statement, work.values).fetchone()
     return int(row[0]) if row else 0
 

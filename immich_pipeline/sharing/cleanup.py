@@ -1,0 +1,181 @@
+"""What becomes of copies whose source left: removed for good, put into the trash, or kept, as the policy says; and what of them comes back.
+
+A copy goes into the trash as a file does that a library scan no longer finds: offline, never with the status `trashed`. Of an asset with
+that status Immich deletes the original when the time in the trash is over or the trash is emptied, and the original of a copy is the
+source's. An offline one is only dropped from the database.
+"""
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from immich_pipeline.sharing import journal, scope
+from immich_pipeline.sharing.work import Counts, Seen, Work
+
+COPY = "immich_pipeline_sharing.copy"
+
+# Copies whose source is gone, in its owner's trash, or no longer what the job shares. One that is offline is none of these.
+_LEAVING = """
+SELECT copy.target_id::text FROM immich_pipeline_sharing.copy
+LEFT JOIN asset AS source ON source.id = copy.source_id
+WHERE copy.job = %(job)s AND copy.state = 'live' AND {among} AND {own}
+  AND (source.id IS NULL OR source.status <> 'active' OR NOT {shared})
+ORDER BY copy.target_id
+"""
+_IS_THERE = "EXISTS (SELECT FROM asset AS own WHERE own.id = copy.target_id AND {state})"
+# Copies whose source is there again.
+_BACK = """
+SELECT copy.target_id FROM immich_pipeline_sharing.copy JOIN asset AS source ON source.id = copy.source_id
+WHERE copy.job = %(job)s AND copy.state IN ('trashed', 'kept') AND {among} AND source."deletedAt" IS NULL AND {shared}
+  AND EXISTS (SELECT FROM asset AS own WHERE own.id = copy.target_id)
+"""
+# Copies that a scan of the target's library took offline: its exclusion pattern hides them from it.
+_OFFLINE = """
+SELECT copy.target_id FROM immich_pipeline_sharing.copy
+JOIN asset AS own ON own.id = copy.target_id JOIN asset AS source ON source.id = copy.source_id
+WHERE copy.job = %(job)s AND copy.state = 'live' AND {among} AND own."isOffline" AND own.status = 'active'
+  AND source."deletedAt" IS NULL AND NOT source."isOffline"
+"""
+# Copies that we put into the trash and that the target's owner took out again: theirs to keep.
+_TAKEN_OUT = """
+SELECT copy.target_id FROM immich_pipeline_sharing.copy JOIN asset AS own ON own.id = copy.target_id
+WHERE copy.job = %(job)s AND copy.state = 'trashed' AND {among} AND own."deletedAt" IS NULL AND NOT own."isOffline"
+"""
+# Copies that are no longer there. Only what the target's owner deleted is not made again.
+_GONE = """
+row.job = %(job)s AND row.state IN ('live', 'trashed', 'kept') AND NOT EXISTS (SELECT FROM asset WHERE asset.id = row.target_id)
+"""
+_REFUSED = """row.state = 'live' AND EXISTS (SELECT FROM asset AS source WHERE source.id = row.source_id)"""
+# What is known of a copy that is no longer there.
+_LEFTOVERS = {
+    "face": "row.target_asset",
+    "tagging": "row.asset_id",
+    "album_entry": "row.asset_id",
+}
+_UNKNOWN_COPY = """
+NOT EXISTS (SELECT FROM immich_pipeline_sharing.copy WHERE copy.target_id = {asset})
+OR EXISTS (SELECT FROM immich_pipeline_sharing.copy WHERE copy.target_id = {asset} AND copy.state = 'refused')
+"""
+# A stack or a tag that the target's owner deleted is remembered as long as the source has it.
+_STALE_STACK = """
+NOT EXISTS (SELECT FROM stack WHERE stack.id = row.target_id) AND NOT EXISTS (SELECT FROM stack WHERE stack.id = row.source_id)
+"""
+_STALE_TAG = "NOT EXISTS (SELECT FROM tag WHERE tag.id = row.target_id)"
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Copies whose source left.
+
+    Attributes:
+        removed: they are to be removed for good.
+        trashed: they are to be put into the trash.
+        kept: they stay, and are followed no more.
+    """
+
+    removed: tuple[str, ...] = ()
+    trashed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def prune(work: Work) -> Counts:
+    """Take note of copies that are no longer there: by policy they are not made again, or may be. Writes nothing of Immich's."""
+    if work.job.policy.on_target_delete == "refuse":
+        journal.update(work, COPY, sql.SQL("state = 'refused'"), sql.SQL(_GONE + " AND " + _REFUSED))
+    journal.delete(work, COPY, sql.SQL(_GONE))
+    no_longer = "row.job = %(job)s AND row.state = 'refused' AND (%(again)s OR NOT EXISTS (SELECT FROM asset WHERE asset.id = row.source_id))"
+    journal.delete(work, COPY, sql.SQL(no_longer), values={"again": work.job.policy.on_target_delete == "again"})
+    for table, asset in _LEFTOVERS.items():
+        unknown = sql.SQL(_UNKNOWN_COPY).format(asset=sql.SQL(asset))
+        journal.delete(work, f"immich_pipeline_sharing.{table}", unknown)
+    journal.delete(work, "immich_pipeline_sharing.stack", sql.SQL(_STALE_STACK))
+    journal.delete(work, "immich_pipeline_sharing.tag", sql.SQL(_STALE_TAG))
+    return {}
+
+
+def leaving(work: Work) -> Leaving:
+    """The copies whose source left, by what the policy wants of them. One in the trash already is left there."""
+    policy = work.job.policy.on_source_delete
+    found = tuple(
+        copy
+        for (copy,) in work.connection.execute(
+            sql.SQL(_LEAVING).format(
+                among=_among(work),
+                shared=scope.in_scope(work.job, work.layout, sql.Identifier("source")),
+                own=sql.SQL(_IS_THERE).format(
+                    state=sql.SQL('own."deletedAt" IS NULL' if policy == "trash" else "TRUE")
+                ),
+            ),
+            scope.parameters(work),
+        )
+    )
+    if policy == "delete":
+        return Leaving(removed=found)
+    return Leaving(trashed=found) if policy == "trash" else Leaving(kept=found)
+
+
+def trash(work: Work, ids: tuple[str, ...]) -> Counts:
+    """Put copies into the trash of the target, as files that are not found."""
+    values = {"ids": list(ids)}
+    trashed = journal.update(
+        work,
+        "asset",
+        sql.SQL('"isOffline" = TRUE, "deletedAt" = now()'),
+        sql.SQL('row.id = ANY (%(ids)s::uuid[]) AND row."deletedAt" IS NULL'),
+        values=values,
+    )
+    journal.update(
+        work, COPY, sql.SQL("state = 'trashed'"), sql.SQL("row.target_id = ANY (%(ids)s::uuid[])"), values=values
+    )
+    return {"asset": trashed}
+
+
+def keep(work: Work, ids: tuple[str, ...]) -> Counts:
+    """Leave copies as they are from now on."""
+    journal.update(
+        work,
+        COPY,
+        sql.SQL("state = 'kept'"),
+        sql.SQL("row.target_id = ANY (%(ids)s::uuid[])"),
+        values={"ids": list(ids)},
+    )
+    return {}
+
+
+def bring_back(work: Work) -> Counts:
+    """Bring back copies whose source is there again, and those that a scan took offline; the target's own trash is left alone."""
+    taken_out = sql.SQL("row.target_id IN ({})").format(sql.SQL(_TAKEN_OUT).format(among=_among(work)))
+    journal.update(work, COPY, sql.SQL("state = 'kept'"), taken_out)
+    back = _back(work)
+    values = scope.parameters(work)
+    shown = journal.update(
+        work,
+        "asset",
+        sql.SQL('"isOffline" = FALSE, "deletedAt" = NULL'),
+        sql.SQL("""row.id IN ({offline}) OR row."isOffline" AND row.status = 'active' AND row.id IN ({back})""").format(
+            offline=_offline(work), back=back
+        ),
+        values=values,
+    )
+    journal.update(work, COPY, sql.SQL("state = 'live'"), sql.SQL("row.target_id IN ({})").format(back), values=values)
+    return {"asset": shown}
+
+
+def bring_back_outlook(work: Work) -> Seen:
+    """Which copies would be brought back."""
+    query = sql.SQL("{} UNION {}").format(_offline(work), _back(work))
+    found = [str(copy) for (copy,) in work.connection.execute(query, scope.parameters(work))]
+    return Seen({"asset": len(found)}, tuple(found)) if found else Seen()
+
+
+def _back(work: Work) -> sql.Composed:
+    shared = scope.in_scope(work.job, work.layout, sql.Identifier("source"))
+    return sql.SQL(_BACK).format(among=_among(work), shared=shared)
+
+
+def _offline(work: Work) -> sql.Composed:
+    return sql.SQL(_OFFLINE).format(among=_among(work))
+
+
+def _among(work: Work) -> sql.Composable:
+    return work.among(sql.SQL("copy.source_id"), sql.SQL("copy.target_id"))
