@@ -18,7 +18,7 @@ COPY = "immich_pipeline_sharing.copy"
 _LEAVING = """
 SELECT copy.target_id::text FROM immich_pipeline_sharing.copy
 LEFT JOIN asset AS source ON source.id = copy.source_id
-WHERE copy.job = %(job)s AND copy.state = 'live' AND {among} AND {own}
+WHERE copy.job = %(job)s AND copy.state = ANY (%(states)s) AND {among} AND {own}
   AND (source.id IS NULL OR source.status <> 'active' OR NOT {shared})
 ORDER BY copy.target_id
 """
@@ -46,6 +46,9 @@ _GONE = """
 row.job = %(job)s AND row.state IN ('live', 'trashed', 'kept') AND NOT EXISTS (SELECT FROM asset WHERE asset.id = row.target_id)
 """
 _REFUSED = """row.state = 'live' AND EXISTS (SELECT FROM asset AS source WHERE source.id = row.source_id)"""
+_FORGOTTEN = """
+row.job = %(job)s AND row.state = 'refused' AND (%(again)s OR NOT EXISTS (SELECT FROM asset WHERE asset.id = row.source_id))
+"""
 # What is known of a copy that is no longer there.
 _LEFTOVERS = {
     "face": "row.target_asset",
@@ -83,8 +86,8 @@ def prune(work: Work) -> Counts:
     if work.job.policy.on_target_delete == "refuse":
         journal.update(work, COPY, sql.SQL("state = 'refused'"), sql.SQL(_GONE + " AND " + _REFUSED))
     journal.delete(work, COPY, sql.SQL(_GONE))
-    no_longer = "row.job = %(job)s AND row.state = 'refused' AND (%(again)s OR NOT EXISTS (SELECT FROM asset WHERE asset.id = row.source_id))"
-    journal.delete(work, COPY, sql.SQL(no_longer), values={"again": work.job.policy.on_target_delete == "again"})
+    again = work.job.policy.on_target_delete == "again"
+    journal.delete(work, COPY, sql.SQL(_FORGOTTEN), values={"again": again})
     for table, asset in _LEFTOVERS.items():
         unknown = sql.SQL(_UNKNOWN_COPY).format(asset=sql.SQL(asset))
         journal.delete(work, f"immich_pipeline_sharing.{table}", unknown)
@@ -96,19 +99,14 @@ def prune(work: Work) -> Counts:
 def leaving(work: Work) -> Leaving:
     """The copies whose source left, by what the policy wants of them. One in the trash already is left there."""
     policy = work.job.policy.on_source_delete
-    found = tuple(
-        copy
-        for (copy,) in work.connection.execute(
-            sql.SQL(_LEAVING).format(
-                among=_among(work),
-                shared=scope.in_scope(work.job, work.layout, sql.Identifier("source")),
-                own=sql.SQL(_IS_THERE).format(
-                    state=sql.SQL('own."deletedAt" IS NULL' if policy == "trash" else "TRUE")
-                ),
-            ),
-            scope.parameters(work),
-        )
+    statement = sql.SQL(_LEAVING).format(
+        among=_among(work),
+        shared=scope.in_scope(work.job, work.layout, sql.Identifier("source")),
+        own=sql.SQL(_IS_THERE).format(state=sql.SQL('own."deletedAt" IS NULL' if policy == "trash" else "TRUE")),
     )
+    states = ["live", "trashed"] if policy == "delete" else ["live"]
+    rows = work.connection.execute(statement, {**scope.parameters(work), "states": states})
+    found = tuple(copy for (copy,) in rows)
     if policy == "delete":
         return Leaving(removed=found)
     return Leaving(trashed=found) if policy == "trash" else Leaving(kept=found)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from immich_pipeline.sharing import faces, people, portraits
+from immich_pipeline.sharing import albums, faces, following, live, people, places, portraits, stacks, tags
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
 
@@ -19,10 +19,17 @@ class Step(NamedTuple):
     look: Callable[[Work], Seen]
 
 
-RELATE: tuple[Step, ...] = ()
+RELATE: tuple[Step, ...] = (
+    Step(live.link_live, live.link_live_outlook),
+    Step(stacks.copy_stacks, stacks.copy_stacks_outlook),
+    Step(albums.fill_album, albums.fill_album_outlook),
+    Step(tags.copy_tags, tags.copy_tags_outlook),
+)
 """What copies are in, once they are there."""
 
 FOLLOW: tuple[Step, ...] = (
+    Step(following.follow, following.follow_outlook),
+    Step(places.follow_places, places.follow_places_outlook),
     Step(faces.follow_faces, faces.follow_faces_outlook),
     Step(people.follow_names, people.follow_names_outlook),
 )
