@@ -17,7 +17,7 @@ STAMPS = {"createdAt", "updatedAt", "updateId"}
 # what of an asset is a copy's own: new, of the target, or chosen by its owner later on
 OWN_OF_ASSET = {
     "id", "ownerId", "libraryId", "originalPath", "checksum", "checksumAlgorithm", "isExternal", "isFavorite", "visibility", "status",
-    "deletedAt", "stackId", "duplicateId", "livePhotoVideoId",
+    "deletedAt", "stackId", "duplicateId", "livePhotoVideoId", "deviceId",
 }  # fmt: skip
 PLAIN_TABLES = (
     "asset_audio",
