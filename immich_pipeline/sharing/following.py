@@ -214,7 +214,15 @@ def _note_locks(work: Work) -> None:
 
 def _follow_locks(work: Work) -> int:
     """The list of locked properties itself; whoever locked one keeps it."""
-    locked = sql.SQL("({}) AS locked").format(sql.SQL(_LOCKED).format(kept=sql.SQL(_KEPT)))
+    # both updates are of what was locked before the first
+    work.connection.execute("DROP TABLE IF EXISTS pg_temp.locked")
+    work.connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE locked ON COMMIT DROP AS {}").format(
+            sql.SQL(_LOCKED).format(kept=sql.SQL(_KEPT))
+        ),
+        work.values,
+    )
+    locked = sql.Identifier("locked")
     wanted = sql.SQL("locked.written || locked.kept")
     changed = journal.update(
         work,
