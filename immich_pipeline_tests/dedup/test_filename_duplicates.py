@@ -1,22 +1,15 @@
 """Real file names of copies, and which of them is kept: the duplicates of grouping's table of cases."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import immich_pipeline_tests.grouping as grouping_tests
 from immich_pipeline.policies import DuplicateSettings
 from immich_pipeline_tests.dedup.decisions import NOON, Row, asset, dated, decision
+from immich_pipeline_tests.grouping.cases import cases, needs_cases
 
-_FILE = Path(grouping_tests.__file__).with_name("filename-cases.json")
-CASES = [
-    (case, group)
-    for case in json.loads(_FILE.read_text(encoding="utf-8"))
-    for group in case["expected"]
-    if group["kind"].startswith("duplicate")
-]
+pytestmark = needs_cases
+CASES = [(case, group) for case in cases() for group in case["expected"] if group["kind"].startswith("duplicate")]
 CLASSES = {"duplicate_exact": "exact", "duplicate_resized": "reencoded"}
 
 
