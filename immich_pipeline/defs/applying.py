@@ -29,13 +29,15 @@ _SHOWN = 50  # the whole plan is told by `immich-pipeline plan KIND --json`
 
 
 def plan_shown(plan: Plan) -> dict[str, Any]:
-    """Metadata that shows a plan's first actions: as Markdown, as a table, and as JSON."""
+    """Metadata that shows a plan's first actions, each with its first assets: as Markdown, as a table, and as JSON."""
     document = json.loads(engine.as_json(plan))
     actions = document["actions"] = document["actions"][:_SHOWN]
     rows = [
         dg.TableRecord({**{name: action[name] for name in _COLUMNS}, "assets": len(action["subjects"])})
         for action in actions
     ]
+    for action in actions:
+        action["subjects"] = action["subjects"][:_SHOWN]
     return {
         "plan": plan.plan_id,
         "mode": plan.mode,

@@ -45,6 +45,12 @@ resolve_duplicates = dg.define_asset_job(
     description="Plan what becomes of duplicates and apply the plan, as far as its mode and a person's approval allow.",
 )
 
+share_photos = dg.define_asset_job(
+    "share_photos",
+    selection=dg.AssetSelection.assets("share_plan", "shared_records"),
+    description="Plan what a share job would write and apply the plan, as far as its mode and a person's approval allow.",
+)
+
 audit_month = dg.define_asset_job(
     "audit_month",
     selection=dg.AssetSelection.assets("integrity_audits"),

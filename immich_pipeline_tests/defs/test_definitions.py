@@ -20,6 +20,8 @@ ASSETS = {
     "duplicate_report": ("duplicates", None),
     "duplicate_plan": ("duplicates", None),
     "duplicate_resolutions": ("duplicates", None),
+    "share_plan": ("sharing", "share_jobs"),
+    "shared_records": ("sharing", "share_jobs"),
     "integrity_audits": ("maintenance", "months"),
 }
 CHECKS = {
@@ -46,6 +48,9 @@ CHECKS = {
     "duplicate_report:report_is_there",
     "duplicate_resolutions:no_resolution_failed",
     "duplicate_resolutions:every_kept_file_is_there",
+    "share_plan:immich_is_as_known",
+    "share_plan:no_mass_removal",
+    "shared_records:no_operation_failed",
     "integrity_audits:every_file_is_as_it_was",
 }
 JOBS = {
@@ -54,6 +59,7 @@ JOBS = {
     "measure_batch",
     "apply_stacks",
     "resolve_duplicates",
+    "share_photos",
     "undo_changes",
     "find_duplicates",
     "audit_month",
@@ -61,7 +67,14 @@ JOBS = {
     "migrate_database",
     "process_library",
 }
-SENSORS = {"folder_changed", "server_changed", "ingest_batches_planned", "inputs_changed", "person_said_something"}
+SENSORS = {
+    "folder_changed",
+    "server_changed",
+    "ingest_batches_planned",
+    "inputs_changed",
+    "person_said_something",
+    "share_jobs_configured",
+}
 SCHEDULES = {
     "daily_stacks",
     "daily_duplicates",

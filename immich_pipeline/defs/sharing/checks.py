@@ -1,0 +1,62 @@
+"""Is sharing safe, and is it left in peace? Each check looks at the job of its partition only."""
+
+import dagster as dg
+import polars as pl
+
+from immich_pipeline.actions import engine
+from immich_pipeline.actions.sharing_plan import FAMILY
+from immich_pipeline.defs.metadata import markdown_table
+from immich_pipeline.defs.partitions import share_jobs
+from immich_pipeline.defs.resources import PipelineResource
+from immich_pipeline.defs.sharing.assets import share_plan, shared_records
+from immich_pipeline.sharing.contract import CannotShare, check_job, read_layout
+from immich_pipeline.sharing.cycle import look
+from immich_pipeline.sharing.opening import open_share, removal_brake
+
+
+@dg.asset_check(asset=share_plan, blocking=True, partitions_def=share_jobs)
+def immich_is_as_known(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
+    """Immich's tables, columns, constraints and labels are those that writing relies on, and users, library and album fit the job.
+
+    If not, nothing is written: upgrade immich-pipeline to a version that knows this Immich, or mend what is listed.
+    """
+    with open_share(pipeline.settings(), context.partition_key) as share:
+        try:
+            layout = read_layout(share.connection)
+            check_job(share.connection, share.job, layout)
+        except CannotShare as error:
+            problems = pl.DataFrame({"problem": error.problems}, schema={"problem": pl.String()})
+            return dg.AssetCheckResult(passed=False, metadata={"problems": markdown_table(problems)})
+    return dg.AssetCheckResult(
+        passed=True, metadata={"contract": layout.version, "not_copied": ", ".join(layout.unknown_tables) or "nothing"}
+    )
+
+
+@dg.asset_check(asset=share_plan, partitions_def=share_jobs)
+def no_mass_removal(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
+    """The next run would not remove more copies than the brakes allow.
+
+    If it would, see whether the source is really gone (an unmounted disk, a scan that found nothing). Copies are made and followed all the
+    same; apply the rest with over_brake, or --yes-over-brake, if it is meant.
+    """
+    settings = pipeline.settings()
+    with open_share(settings, context.partition_key) as share:
+        released = removal_brake(settings, released=True)
+        outlook = look(share.connection, share.job, share.media, brake=released)
+    leaving = len(outlook.planned["remove"].subjects)
+    reason = removal_brake(settings).stop(leaving, outlook.copies)
+    return dg.AssetCheckResult(
+        passed=reason is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"leaving": leaving, "copies": outlook.copies, "reason": reason or "none"},
+    )
+
+
+@dg.asset_check(asset=shared_records, partitions_def=share_jobs)
+def no_operation_failed(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
+    """Every operation of the job's newest plan is done, waits for a person, or needs nothing. Else read the reason, and launch it again."""
+    newest = engine.plans_frame(pipeline.database(), f"{FAMILY}:{context.partition_key}").head(1)
+    partly = newest.filter(pl.col("status").is_in(["partly", "stopped"]))
+    return dg.AssetCheckResult(
+        passed=partly.is_empty(), severity=dg.AssetCheckSeverity.WARN, metadata={"plan": markdown_table(partly)}
+    )
