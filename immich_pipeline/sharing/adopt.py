@@ -57,8 +57,9 @@ _SKIPS = """
 INSERT INTO immich_pipeline_sharing.skip (source_id, target_owner, job, reason, blocking_asset, detail)
 SELECT DISTINCT ON (source.id) source.id, skipped.target_user_id, %(job)s, 'owned_content', own.id, skipped.reason
 FROM public._face_sync_skipped AS skipped JOIN asset AS source ON source.id = skipped.source_asset_id
-  JOIN asset AS own ON own."ownerId" = skipped.target_user_id AND own.checksum = source.checksum
-WHERE skipped.target_user_id = %(target_owner)s AND source."ownerId" = %(source_owner)s AND skipped.reason = 'duplicate_checksum'
+  JOIN asset AS own ON own."ownerId" = skipped.target_user_id AND own.checksum = source.checksum AND own."checksumAlgorithm" = 'sha1'
+WHERE skipped.target_user_id = %(target_owner)s AND source."ownerId" = %(source_owner)s AND source."checksumAlgorithm" = 'sha1'
+  AND skipped.reason = 'duplicate_checksum'
 ORDER BY source.id, own.id
 ON CONFLICT DO NOTHING
 """
