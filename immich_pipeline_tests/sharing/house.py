@@ -46,6 +46,7 @@ class House:
         carol: another user, who must notice nothing.
         library: alice's external library.
         target_library: the library of bob's that copies belong to.
+        own_people: owner and id of whoever was made by `add_person`, as Immich or a user does.
     """
 
     def __init__(self, url: str, version: str, media: Path) -> None:
@@ -53,6 +54,7 @@ class House:
         self.db = psycopg.connect(url, autocommit=True)
         self.db.execute(role_sql())
         self.seed = random.Random(1)
+        self.own_people: set[tuple[str, str]] = set()
         self.taken = START
         self.cluster_group = self.new_id()
         if self.groups:
@@ -430,9 +432,11 @@ class House:
         """
         owner = owner or self.alice
         person = group or self.new_id()
+        self.own_people.add((owner, person))
         path = f"{MEDIA}/thumbs/{owner}/{person[0:2]}/{person[2:4]}/{person}.jpeg"
-        self.write(path, f"face of {name} {person}".encode())
         values = {"thumbnailPath": path, "name": name} | values
+        if values["thumbnailPath"]:
+            self.write(path, f"face of {name} {person}".encode())
         if not self.groups:
             self.insert("person", id=person, ownerId=owner, **values)
             return person

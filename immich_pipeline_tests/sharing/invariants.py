@@ -257,7 +257,8 @@ def people(house: House, job: Job) -> Iterator[str]:
               WHERE asset."ownerId" = person."ownerId" AND asset_face."{house.person_column}" = person."{key}")""",
         job.target_owner,
     ):
-        yield f"person {name!r} {person} has no face that its owner could see"
+        if (job.target_owner, person) not in house.own_people:
+            yield f"person {name!r} {person} has no face that its owner could see"
     for name, person in house.rows(
         f"""SELECT name, person."{key}"::text
             FROM person JOIN asset_face ON asset_face.id = "faceAssetId" JOIN asset ON asset.id = "assetId"
