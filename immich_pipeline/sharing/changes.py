@@ -52,8 +52,18 @@ _IN_STACKS = """
 INSERT INTO touched (id) SELECT other.id FROM touched JOIN asset ON asset.id = touched.id
 JOIN asset AS other ON other."stackId" = asset."stackId" AND other.id <> asset.id
 """
-# Copies whose place was taken when they were last looked at (places.py).
-_BLOCKED = "SELECT source_id FROM immich_pipeline_sharing.skip WHERE job = %(job)s AND reason = 'path_taken'"
+# Copies that could not be followed when they were last looked at (places.py, pictures.py).
+_UNFOLLOWED = """
+SELECT source_id FROM immich_pipeline_sharing.unfollowed JOIN immich_pipeline_sharing.copy USING (target_id) WHERE copy.job = %(job)s
+"""
+_NOW_FOLLOWED = """
+DELETE FROM immich_pipeline_sharing.unfollowed USING changed
+WHERE changed.target_id = unfollowed.target_id AND unfollowed.reason = %(reason)s AND unfollowed.target_id <> ALL (%(ids)s::uuid[])
+"""
+_NOTE_UNFOLLOWED = """
+INSERT INTO immich_pipeline_sharing.unfollowed (target_id, job, reason, detail)
+SELECT id, %(job)s, %(reason)s, detail FROM unnest(%(ids)s::uuid[], %(details)s::text[]) AS found (id, detail) ON CONFLICT DO NOTHING
+"""
 # Rows of a copy whose counterpart is gone.
 _GONE_FACES = """
 SELECT copy.source_id FROM immich_pipeline_sharing.face
@@ -124,10 +134,17 @@ def collect(work: Work) -> str:
 
 def _touch(work: Work, values: Mapping[str, Any]) -> None:
     """Find the assets of which anything is new or gone."""
-    parts = sql.SQL(" UNION ").join([*_changed(work), sql.SQL(_BLOCKED)])
+    parts = sql.SQL(" UNION ").join([*_changed(work), sql.SQL(_UNFOLLOWED)])
     work.connection.execute(sql.SQL("INSERT INTO touched (id) {}").format(parts), values)
     work.connection.execute("ANALYZE touched")
     work.connection.execute(_IN_STACKS)
+
+
+def note_unfollowed(work: Work, reason: str, found: Mapping[str, str]) -> None:
+    """Write down which copies could not be followed for a reason, each with a detail; those that could are forgotten."""
+    values = {**work.values, "reason": reason, "ids": list(found), "details": list(found.values())}
+    work.connection.execute(_NOW_FOLLOWED, values)
+    work.connection.execute(_NOTE_UNFOLLOWED, values)
 
 
 def settle(work: Work, marks: Marks) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from immich_pipeline.sharing import journal, scope
+from immich_pipeline.sharing import journal, people, scope
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
 COPY = "immich_pipeline_sharing.copy"
@@ -52,6 +52,7 @@ row.job = %(job)s AND row.state = 'refused' AND (%(again)s OR NOT EXISTS (SELECT
 # What is known of a copy that is no longer there.
 _LEFTOVERS = {
     "face": "row.target_asset",
+    "unfollowed": "row.target_id",
     "tagging": "row.asset_id",
     "album_entry": "row.asset_id",
 }
@@ -82,7 +83,10 @@ class Leaving:
 
 
 def prune(work: Work) -> Counts:
-    """Take note of copies that are no longer there: by policy they are not made again, or may be. Writes nothing of Immich's."""
+    """Take note of what the target did: copies that are no longer there, people that it merged. Writes nothing of Immich's.
+
+    By policy, copies that are gone are not made again, or may be.
+    """
     if work.job.policy.on_target_delete == "refuse":
         journal.update(work, COPY, sql.SQL("state = 'refused'"), sql.SQL(_GONE + " AND " + _REFUSED))
     journal.delete(work, COPY, sql.SQL(_GONE))
@@ -93,6 +97,7 @@ def prune(work: Work) -> Counts:
         journal.delete(work, f"immich_pipeline_sharing.{table}", unknown)
     journal.delete(work, "immich_pipeline_sharing.stack", sql.SQL(_STALE_STACK))
     journal.delete(work, "immich_pipeline_sharing.tag", sql.SQL(_STALE_TAG))
+    people.adopt_survivors(work)
     return {}
 
 

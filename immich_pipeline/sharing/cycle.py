@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from immich_pipeline.sharing import candidates, changes, files, portraits, skips, steps
+from immich_pipeline.sharing import candidates, changes, cleanup, files, people, pictures, portraits, skips, steps
 from immich_pipeline.sharing.batches import Copied, copy_candidates
 from immich_pipeline.sharing.contract import check_job, read_layout
 from immich_pipeline.sharing.faults import reach, said
@@ -14,8 +15,9 @@ from immich_pipeline.sharing.media_folder import Link, MediaFolder, NotLinked
 from immich_pipeline.sharing.model import Job, RemovalBrake
 from immich_pipeline.sharing.outlook import look
 from immich_pipeline.sharing.recover import recover
+from immich_pipeline.sharing.removal import remove_copies
 from immich_pipeline.sharing.reports import OPERATIONS, Backlog, CycleReport, Failure, Operation, Outlook, Planned
-from immich_pipeline.sharing.runs import begin_run
+from immich_pipeline.sharing.runs import begin_run, copies_of
 from immich_pipeline.sharing.session import Connection, prepare, writing
 from immich_pipeline.sharing.work import Counts, Work
 
@@ -67,7 +69,8 @@ class _Cycle:
             with work.connection.transaction():
                 return step(work)
 
-        return self.attempt(step.__name__.replace("_", " "), operation, in_transaction)
+        name: str = getattr(step, "func", step).__name__
+        return self.attempt(name.replace("_", " "), operation, in_transaction)
 
     def report(self) -> CycleReport:
         return CycleReport(
@@ -138,9 +141,14 @@ def _run(cycle: _Cycle) -> None:
     changes.prepare(connection)
     before = changes.begin(connection)
     cycle.attempt("recover", "remove", recover)
+    cycle.attempt_whole("remove", cleanup.prune)
+    if "follow" in cycle.operations:
+        cycle.attempt_whole("follow", cleanup.bring_back)
     if "copy" in cycle.operations:
         cycle.attempt("copy", "copy", lambda work: _copy(cycle, work))
     _carry_over(cycle, before)
+    if "remove" in cycle.operations:
+        _clean_up(cycle)
     cycle.attempt("files", "remove", files.discard)
 
 
@@ -180,6 +188,10 @@ def _carry_over(cycle: _Cycle, before: str) -> None:
         cycle.attempt_whole(operation, step.do)
         for step in (*steps.RELATE, *(steps.FOLLOW if later else ()), *steps.SHOW)
     ]
+    if later:
+        done.append(
+            cycle.attempt("pictures", operation, lambda work: _with_files(work, pictures.files, pictures.give_files))
+        )
     done.append(
         cycle.attempt(
             "portraits", operation, lambda work: _with_files(work, portraits.portraits, portraits.give_portraits)
@@ -194,13 +206,24 @@ def _carry_over(cycle: _Cycle, before: str) -> None:
         cycle.attempt_whole(operation, settle)
 
 
+def _clean_up(cycle: _Cycle) -> None:
+    """Let copies go whose source left, unless they are too many at once; then people who have no face left."""
+    leaving = cleanup.leaving(cycle.work)
+    going = len(leaving.removed) + len(leaving.trashed)
+    cycle.held_back = cycle.brake.stop(going, copies_of(cycle.work.connection, cycle.work.job))
+    if cycle.held_back is None:
+        removed = cycle.attempt("remove", "remove", lambda work: remove_copies(work, leaving.removed))
+        trashed = cycle.attempt_whole("remove", partial(cleanup.trash, ids=leaving.trashed))
+        cycle.removed = (len(leaving.removed) if removed else 0) + (len(leaving.trashed) if trashed else 0)
+    cycle.attempt_whole("remove", partial(cleanup.keep, ids=leaving.kept))
+    cycle.attempt_whole("remove", people.remove_orphans)
+
+
 def _with_files(
     work: Work, wanted: Callable[[Work], list[Link]], give: Callable[[Work, Sequence[str]], Counts]
 ) -> Counts:
     """Make files, then write the rows that name them."""
     links = wanted(work)
-    if not links:
-        return {}
     report = files.make(work, links)
     paths = [link.target for link in links if link.target not in report.failed]
     with files.discarded_on_error(work), work.connection.transaction():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from psycopg import sql
 
 from immich_pipeline.sharing import journal
-from immich_pipeline.sharing.people import adopt_survivors, ensure_people, face_person
+from immich_pipeline.sharing.people import ensure_people, face_person
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
 TRACKING = "immich_pipeline_sharing.face"
@@ -75,7 +75,6 @@ def follow_faces(work: Work) -> Counts:
 
     A face that the target gave to somebody else stays theirs until the source's own face changes hands.
     """
-    adopt_survivors(work)
     people = ensure_people(work, _PAIRS)
     new = _add_faces(work, _PAIRS, journal.insert)
     changed = _move(work) + _reshape(work)

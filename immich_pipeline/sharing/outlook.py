@@ -5,7 +5,18 @@ from collections.abc import Iterator
 from psycopg import IsolationLevel, sql
 
 from immich_pipeline.progress import byte_size
-from immich_pipeline.sharing import candidates, changes, faces, people, portraits, scope, skips, steps
+from immich_pipeline.sharing import (
+    candidates,
+    changes,
+    cleanup,
+    faces,
+    people,
+    pictures,
+    portraits,
+    scope,
+    skips,
+    steps,
+)
 from immich_pipeline.sharing.batches import links_of
 from immich_pipeline.sharing.contract import check_job, read_layout
 from immich_pipeline.sharing.copying import count_batch, fill_batch, make_batch_table
@@ -92,9 +103,11 @@ def _copying(work: Work, links: list[Link]) -> Planned:
 def _following(work: Work) -> Planned:
     counts: Counts = {}
     subjects: dict[str, None] = {}
-    for step in (*steps.RELATE, *(steps.FOLLOW if work.job.policy.follow else ()), *steps.SHOW):
-        subjects |= dict.fromkeys(_add(counts, step.look(work)))
-    files = [*portraits.portraits(work)]
+    looks = [step.look for step in (*steps.RELATE, *(steps.FOLLOW if work.job.policy.follow else ()), *steps.SHOW)]
+    looks += [cleanup.bring_back_outlook, *([pictures.give_files_outlook] if work.job.policy.follow else [])]
+    for look_at in looks:
+        subjects |= dict.fromkeys(_add(counts, look_at(work)))
+    files = [*portraits.portraits(work), *(pictures.lacking(work) if work.job.policy.follow else [])]
     if files:
         counts["files"] = len(files)
     return Planned(tuple(subjects), counts, _paths(work, list(subjects)))
@@ -102,7 +115,14 @@ def _following(work: Work) -> Planned:
 
 def _removal(work: Work, brake: RemovalBrake) -> tuple[Planned, str | None]:
     """What would leave, as far as the brake lets it, and why it does not."""
-    return Planned(), None
+    leaving = cleanup.leaving(work)
+    going = [*leaving.removed, *leaving.trashed]
+    held_back = brake.stop(len(going), copies_of(work.connection, work.job))
+    if held_back is not None:
+        return Planned(), held_back
+    counts: Counts = {"asset": len(going)} if going else {}
+    _add(counts, people.remove_orphans_outlook(work))
+    return Planned((*going, *leaving.kept), counts, _paths(work, going)), None
 
 
 def _problems(work: Work, space: Space | None, held_back: str | None) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from psycopg import sql
 
+from immich_pipeline.sharing.changes import note_unfollowed
 from immich_pipeline.sharing.following import PAIRS, follow_table, table_outlook
 from immich_pipeline.sharing.media_folder import Link
 from immich_pipeline.sharing.people import leave_files
@@ -14,6 +15,12 @@ from immich_pipeline.sharing.work import Counts, Seen, Work
 _LINKS = """
 SELECT source.path, {path} FROM {pairs} AS batch JOIN asset_file AS source ON source."assetId" = batch.source_id
 WHERE source.type <> 'sidecar' AND {path} IS NOT NULL
+"""
+# Files that the source's rows name and that could not be made.
+_MISSING = """
+SELECT DISTINCT ON (batch.target_id) batch.target_id::text, source.path
+FROM {pairs} AS batch JOIN asset_file AS source ON source."assetId" = batch.source_id
+WHERE {path} IS NOT NULL AND NOT {there} ORDER BY batch.target_id, source.path
 """
 # Files that lose their row. Sidecars lie beside originals and are nobody's to remove; only what is called after the copy is its own.
 _LEAVING = """
@@ -28,12 +35,21 @@ def files(work: Work) -> list[Link]:
     return [Link(source, target) for source, target in work.connection.execute(query, work.values)]
 
 
+def lacking(work: Work) -> list[Link]:
+    """Those of `files` that are not there."""
+    return [link for link in files(work) if not work.media.exists(link.target)]
+
+
 def give_files(work: Work, paths: Sequence[str]) -> Counts:
     """Make the rows what the source's are, as far as their files are there: `paths`. Files without a row are left to be removed."""
+    values = {"paths": list(paths)}
     before = _leaving(work)
     table = replace(_table(work), where=sql.SQL("{} AND {}").format(_table(work).where, _is_there()))
-    written = follow_table(work, table, values={"paths": list(paths)})
+    written = follow_table(work, table, values=values)
     leave_files(work, sorted(before - _leaving(work)))
+    missing = sql.SQL(_MISSING).format(pairs=PAIRS, path=file_path(), there=_is_there())
+    found = work.connection.execute(missing, {**work.values, **values}).fetchall()
+    note_unfollowed(work, "file_missing", dict(found))
     return {"asset_file": written} if written else {}
 
 

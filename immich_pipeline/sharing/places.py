@@ -1,12 +1,13 @@
 """Originals that were moved or renamed at the source: the copy's path and the checksum of it.
 
 A checksum of a path is unique in a library. Two originals that change names are no problem; a place that another asset of the target has
-and keeps is: it is written down as a skip, and tried again in each cycle.
+and keeps is: it is written down, and tried again in each cycle.
 """
 
 from psycopg import sql
 
 from immich_pipeline.sharing import journal
+from immich_pipeline.sharing.changes import note_unfollowed
 from immich_pipeline.sharing.paths import PathOutside, path_checksum, remapped
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
@@ -21,30 +22,16 @@ _TAKEN = """
 SELECT moving.id::text, holder.id::text FROM {moving} JOIN asset AS holder ON holder."ownerId" = %(target_owner)s
   AND holder."libraryId" = %(target_library)s AND holder.checksum = moving.checksum AND holder.id <> moving.id
 """
-_SKIP = """
-INSERT INTO immich_pipeline_sharing.skip (source_id, target_owner, job, reason, blocking_asset, detail)
-SELECT copy.source_id, copy.target_owner, copy.job, 'path_taken', blocked.holder, 'the original was moved to where another asset is'
-FROM unnest(%(blocked)s::uuid[], %(holders)s::uuid[]) AS blocked (id, holder)
-  JOIN immich_pipeline_sharing.copy ON copy.target_id = blocked.id
-ON CONFLICT (source_id, target_owner) DO UPDATE SET reason = excluded.reason, blocking_asset = excluded.blocking_asset
-"""
-_FORGET = """
-DELETE FROM immich_pipeline_sharing.skip USING changed AS pair
-WHERE skip.source_id = pair.source_id AND skip.target_owner = %(target_owner)s AND skip.reason = 'path_taken'
-"""
 
 
 def follow_places(work: Work) -> Counts:
     """Give copies the paths that their originals have now."""
-    work.connection.execute(_FORGET, work.values)
     moving = _moving(work)
+    blocked = _blocked(work, moving) if moving else {}
+    note_unfollowed(work, "path_taken", {copy: f"{moving[copy]} is the place of {blocked[copy]}" for copy in blocked})
+    moving = {copy: path for copy, path in moving.items() if copy not in blocked}
     if not moving:
         return {}
-    blocked = _blocked(work, moving)
-    if blocked:
-        held = {"blocked": list(blocked), "holders": list(blocked.values())}
-        work.connection.execute(_SKIP, {**work.values, **held})
-        moving = {copy: path for copy, path in moving.items() if copy not in blocked}
     values = _values(moving)
     using = sql.SQL(_MOVING)
     is_moving = sql.SQL("row.id = moving.id")

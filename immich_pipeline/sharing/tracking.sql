@@ -113,6 +113,16 @@ CREATE TABLE immich_pipeline_sharing.skip (
   PRIMARY KEY (source_id, target_owner)
 );
 
+-- Copies that could not be followed in full, and why; looked at again in each cycle.
+CREATE TABLE immich_pipeline_sharing.unfollowed (
+  target_id uuid NOT NULL,
+  job text NOT NULL,
+  reason text NOT NULL,                              -- path_taken, file_missing
+  detail text NOT NULL,
+  noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (target_id, reason)
+);
+
 -- Rows of Immich's that were there before and that a run changed or deleted, as they were: what undo puts back. Rows that a run inserted
 -- are known by the tables above.
 CREATE TABLE immich_pipeline_sharing.journal (
