@@ -92,37 +92,43 @@ def _by_content_id(stills: pl.DataFrame, videos: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_component_name(stills: pl.DataFrame, videos: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
-    """A video of a component's extension is named as its still without the still's extension."""
-    is_part = pl.col("extension").is_in(list(rules.live_component_extensions))
-    place = ["scope", "folder"]
-    whole = stills.join(videos.filter(is_part).select(place).unique(), on=place, how="semi")
-    whole = whole.select(*place, still="row", name=pl.col("folded").str.replace(r"\.[^.]*$", ""))
-    found = whole.join(videos.filter(is_part).select(*place, name="folded", video="row"), on=[*place, "name"])
-    return _found(found, "live_component")
+    """A video of a component's extension is named as its still without the still's extension, and was taken with it."""
+    parts = videos.filter(pl.col("extension").is_in(list(rules.live_component_extensions)))
+    widest = max([rules.tolerance_ms, *(rule.tolerance_ms or 0 for rule in rules.name_rules if rule.use == "capture")])
+    sets = _taken_together(
+        stills.with_columns(name_key=_OWN_NAME), parts.with_columns(name_key="folded"), widest, rules
+    )
+    return _found(_best_still(sets), "live_component")
 
 
 def _by_name(stills: pl.DataFrame, videos: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
-    """Just one short video beside stills of its name, time and camera; the still is the one the camera rendered."""
+    """Just one short video beside stills of its name, time and camera."""
     short = videos.filter(pl.col("duration_ms") <= rules.live_max_duration_ms)
-    # The whole name but its last extension: "IMG.TS.mp4" is another file than "IMG.jpg".
-    own_name = pl.col("folded").str.replace(r"\.[^.]*$", "")
-    rows = pl.concat(
-        [
-            side.with_columns(
-                name_key=own_name, name_rule=pl.lit(None, pl.Int16), tolerance_us=rules.tolerance_ms * 1000
-            )
-            for side in (stills, short)
-        ]
+    stills, short = (side.with_columns(name_key=_OWN_NAME) for side in (stills, short))
+    sets = _taken_together(stills, short, rules.tolerance_ms, rules)
+    timed = (pl.col("evidence") != "name_only").all().over("set")
+    return _found(_best_still(sets.filter(timed, _VIDEO.sum().over("set") == 1)), "live_name")
+
+
+_OWN_NAME = pl.col("folded").str.replace(r"\.[^.]*$", "")
+"""The whole name but its last extension: "IMG.TS.mp4" is another file than "IMG.jpg"."""
+
+
+def _taken_together(
+    stills: pl.DataFrame, videos: pl.DataFrame, tolerance_ms: int, rules: GroupingRules
+) -> pl.DataFrame:
+    """Sets (see ``same_shot``) of stills and videos with one ``name_key``; those without a still or a video are left out."""
+    rows = pl.concat([stills, videos]).with_columns(
+        name_rule=pl.lit(None, pl.Int16), tolerance_us=pl.lit(tolerance_ms * 1000, pl.Int64)
     )
     names = rows.filter(_VIDEO).select(NAME_BUCKET).unique()
     sets = same_shot(rows.join(names, on=NAME_BUCKET, how="semi", nulls_equal=True), rules)
-    timed = (pl.col("evidence") != "name_only").all().over("set")
-    sets = sets.filter(timed, _VIDEO.sum().over("set") == 1, (~_VIDEO).any().over("set"))
+    return sets.filter(_VIDEO.any().over("set"), (~_VIDEO).any().over("set"))
+
+
+def _best_still(sets: pl.DataFrame) -> pl.DataFrame:
+    """Each video of a set with the still that the camera rendered: still, video, camera_known (of the whole set)."""
+    best = sets.filter(~_VIDEO).sort("set", pl.col("kind") == "raw", "row")
+    best = best.unique("set", keep="first", maintain_order=True).select("set", still="row")
     known = sets.group_by("set").agg(pl.col("camera_known").all())
-    best = (
-        sets.filter(~_VIDEO)
-        .sort("set", pl.col("kind") == "raw", "row")
-        .unique("set", keep="first", maintain_order=True)
-    )
-    found = sets.filter(_VIDEO).select("set", video="row").join(best.select("set", still="row"), on="set")
-    return _found(found.join(known, on="set"), "live_name")
+    return sets.filter(_VIDEO).select("set", video="row").join(best, on="set").join(known, on="set")

@@ -29,7 +29,7 @@ def pictures_by_name(prepared: pl.DataFrame, rules: GroupingRules) -> pl.DataFra
 
 
 _READ = [
-    "row", "scope", "place", "folder", "kind", "extension", "size", "width", "height", "edit_folder", "stem", "folded",
+    "row", "scope", "place", "folder", "has_folder", "kind", "extension", "size", "width", "height", "edit_folder", "stem", "folded",
     "version", "mark_exact", "is_scan", "make", "model", "serial", "local_us", "instant_us", "subsec_known", "content_key",
 ]  # fmt: skip
 

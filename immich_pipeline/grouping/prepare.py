@@ -33,8 +33,8 @@ def prepare(assets: pl.DataFrame, rules: GroupingRules, *, trashed: bool = False
           ``content_key``, ``is_trashed``;
         - ``scope`` (UInt32: owner, source and whether it is shown; what differs there never meets), ``library`` (UInt32:
           owner and source);
-        - ``folder`` and ``place`` (UInt32: the folder, and the folder it counts as), ``edit_folder`` (Boolean),
-          ``folder_rule`` (Int16: the number of the rule, or null);
+        - ``folder`` and ``place`` (UInt32: the folder, and the folder it counts as), ``has_folder`` (Boolean: not an
+          upload), ``edit_folder`` (Boolean), ``folder_rule`` (Int16: the number of the rule, or null);
         - ``make``, ``model``, ``serial`` (UInt32 codes, null where unknown);
         - what ``with_names`` and ``with_times`` add.
 
@@ -101,6 +101,7 @@ def _usable(known: pl.DataFrame, rules: GroupingRules, *, trashed: bool) -> pl.D
         pl.col("extension").str.to_lowercase(),
         pl.col("is_trashed").fill_null(value=False),
         seen=pl.when(~shown).then("visibility"),
+        has_folder=pl.col("folder").is_not_null(),
     )
     return usable.drop("visibility", "is_offline", "manual_stack")
 

@@ -72,11 +72,11 @@ def taken_together(rows: pl.DataFrame, bucket: list[str], rules: GroupingRules) 
     Two rows of a bucket belong together when their wall clocks or their instants are at most ``tolerance_us`` apart,
     when their wall clocks show the same second and one of them has no sub-second, or when their wall clocks differ by
     whole zone steps up to the zone limit. Rows without any time join the rows of their own folder where those are one
-    set; where they could belong to several sets they join none.
+    set; where they could belong to several sets they join none. Uploads, which lie in no folder, join none without a time.
 
     Args:
-        rows: ``row``, ``folder`` (UInt32), ``local_us``, ``instant_us``, ``tolerance_us`` (Int64), ``subsec_known``
-            (Boolean) and the bucket's columns.
+        rows: ``row``, ``folder`` (UInt32), ``has_folder`` (Boolean), ``local_us``, ``instant_us``, ``tolerance_us`` (Int64),
+            ``subsec_known`` (Boolean) and the bucket's columns.
         bucket: Columns that must be equal.
         rules: The zone step and limit.
 
@@ -159,11 +159,13 @@ def _with_evidence(linked: pl.DataFrame) -> pl.DataFrame:
 
 
 def _place_untimed(untimed: pl.DataFrame, linked: pl.DataFrame) -> pl.DataFrame:
-    """Rows without a time: into the one set of their folder, else among themselves (negative numbers)."""
+    """Rows without a time: into the one set of their folder, else among themselves (negative numbers); uploads alone."""
     place = ["_bucket", "folder"]
     sets = linked.group_by(place).agg(pl.col("set").n_unique().alias("sets"), pl.col("set").min())
     own = -1 - pl.struct(place).rank("dense").cast(pl.Int64)
+    homed = pl.when(pl.col("sets") == 1).then("set").otherwise(own)
+    alone = -1 - pl.len() - pl.col("row").cast(pl.Int64)
     placed = untimed.join(sets, on=place, how="left").with_columns(
-        set=pl.when(pl.col("sets") == 1).then("set").otherwise(own), evidence=pl.lit("name_only")
+        set=pl.when("has_folder").then(homed).otherwise(alone), evidence=pl.lit("name_only")
     )
     return placed.select(linked.columns)

@@ -40,8 +40,15 @@ def test_manual_stacks_are_left_alone_unless_the_rules_say_otherwise() -> None:
     assert grouped(*rows, rules=GroupingRules.load({"replace_stacks": True})) == PAIR
 
 
-def test_uploads_have_no_folder() -> None:
-    assert grouped(asset("A.CR2", folder=None), asset("A.JPG", folder=None)) == PAIR
+def test_uploads_have_no_folder_so_that_a_name_without_a_time_says_nothing() -> None:
+    raw, jpeg = asset("A.CR2", folder=None), asset("A.JPG", folder=None)
+    assert grouped(raw, jpeg) == PAIR
+    nobody_knows = {"taken_at_local": None}
+    assert grouped(raw, jpeg | nobody_knows) == []
+    assert grouped(raw | nobody_knows, jpeg | nobody_knows) == []
+    clips = [asset(f"B.{extension}", folder=None, seconds=None, duration_ms=9) for extension in ("mov", "mp4")]
+    assert grouped(*clips) == []
+    assert len(grouped(*(clip | {"folder": ""} for clip in clips))) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,6 +97,18 @@ def test_short_videos_of_one_name_are_live_photos_only_in_one_moment() -> None:
 def test_a_motion_photos_component_is_named_as_its_still() -> None:
     rows = [asset("A.MP.jpg"), asset("A.MP"), asset("B.jpg"), asset("B.MP")]
     assert live_pairs(frame(rows)).rows() == [("A.MP.jpg", "A.MP", "live.live_component")]
+    assert live_pairs(frame([rows[0], rows[1] | {"taken_at_local": None}])).height == 1
+    assert live_pairs(frame([rows[0], rows[1] | asset("A.MP", seconds=15)])).height == 1
+    assert live_pairs(frame([rows[0], rows[1] | asset("A.MP", seconds=16)])).is_empty()
+    again = [
+        asset(name, folder=None, seconds=seconds) | {"asset_id": f"{name} {seconds}"}
+        for seconds in (0, 9001)
+        for name in ("A.MP.jpg", "A.MP")
+    ]
+    assert live_pairs(frame(again)).select("still_id", "video_id").rows() == [
+        ("A.MP.jpg 0", "A.MP 0"),
+        ("A.MP.jpg 9001", "A.MP 9001"),
+    ], "a camera whose counter has run over"
 
 
 def test_videos_of_one_name_and_length_are_one_clip() -> None:
