@@ -2,112 +2,209 @@
 
     python -m benchmarks.grouping --n 100000 1000000
 
-The library is generated: RAW+JPEG pairs, edits, bursts by id and by name, exposure brackets, live photos, formats, video
-variants, copies, single pictures and uploads without a folder whose camera counters have run over; three owners, one in ten
-names beyond ASCII, shuffled. "groups_expected" is known from how it was made. The peer is what a script would do: a group_by of
-owner, folder and the name without its extension, with no look at times or cameras. "added_mb" is the highest resident memory
-less what the process had with the library loaded.
+The library is generated: captures of every rule, copies, files that are not shown, single pictures, and uploads without a folder
+whose camera counters have run over; three owners, one in ten names beyond ASCII, shuffled. "groups_expected" is known from how it
+was made. The peer is what a script would do: a group_by of owner, folder and the name without its extension, with no look at
+times or cameras. "added_mb" is the highest resident memory less what the process had with the library loaded.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import polars as pl
 
 from benchmarks.report import arguments, peak_mb, progress, report, timed
-from immich_pipeline.grouping import INPUT_SCHEMA, group_captures
+from immich_pipeline.grouping import INPUT_SCHEMA, GroupingRules, group_captures
 from immich_pipeline.grouping.schema import OPTIONAL_INPUT_SCHEMA
 
 Result = TypeVar("Result")
 
-FILES_PER_BLOCK = 40
-GROUPS_PER_BLOCK = 12
 UPLOADED, UNICODE = 3, 7  # which blocks of ten
 
-# What every 40 files hold: the end of the name, kind, seconds after the block's shot, and what else is known of the file.
-_BLOCK: list[tuple[str, str, float, dict[str, object]]] = [
-    *[(f"a{shot}.{end}", kind, 10 * shot, {}) for shot in range(4) for end, kind in (("CR3", "raw"), ("JPG", "image"))],
-    ("b1.ARW", "raw", 60, {}),
-    ("b1.jpg", "image", 60 + 7200, {}),
-    ("b1-Edit.tif", "image", 60, {}),
-    ("c.jpg", "image", 70, {}),
-    ("c-edited.jpg", "image", 70, {}),
-    *[(f"d{frame}.HEIC", "image", 80 + frame / 10, dict[str, object](burst_id="burst")) for frame in range(4)],
-    *[(f"e_BURST{frame:03}.jpg", "image", 90 + frame / 10, {}) for frame in range(4)],
-    *[(f"f{frame}.CR3", "raw", 120 + frame, dict[str, object](exposure_bias=2.0 * frame - 2)) for frame in range(3)],
-    ("g.HEIC", "image", 200, {"content_id": "live"}),
-    ("g.MOV", "video", 200, {"content_id": "live", "duration_ms": 2500}),
-    ("h.heic", "image", 210, {"width": 4032, "height": 3024}),
-    ("h.jpg", "image", 210, {"width": 4032, "height": 3024}),
-    ("i.mov", "video", 300, {"duration_ms": 12_000}),
-    ("i.mp4", "video", 300, {"duration_ms": 12_100}),
-    ("j.jpg", "image", 400, {}),
-    ("j (1).jpg", "image", 400, {}),
-    *[(f"k{shot}.jpg", "image", 500 + 60 * shot, {}) for shot in range(8)],
-]
+RULES = GroupingRules.load({"switched_on": ["leica", "epson_front", "epson_back"], "time_burst_ms": 400})
+"""Every rule, those included that a user has to switch on."""
+
+
+class File(NamedTuple):
+    """One file of every block.
+
+    Attributes:
+        group: kind and name of the group that it belongs to; None: to none.
+        name: with {} for what the block's names begin with, {4} ... {17} for the block's number in so many digits.
+        after: seconds after the block's shot; None: its time is not known.
+        known: what else is known of it; `below`: the folder in the block's, which an upload has not.
+    """
+
+    group: str | None
+    name: str
+    after: float | None = 0
+    known: Mapping[str, object] = {}
+
+    @property
+    def extension(self) -> str:
+        """In lower case, without the dot."""
+        return self.name.rpartition(".")[2].lower()
+
+    @property
+    def kind(self) -> str:
+        """As the table of formats has it."""
+        raw, video = {"cr3", "arw", "nef", "dng"}, {"mov", "mp4", "mp"}
+        return "raw" if self.extension in raw else "video" if self.extension in video else "image"
+
+
+def _pair(group: str, one: str, other: str, after: float | None, **known: object) -> list[File]:
+    return [File(group, one, after, known), File(group, other, after, known)]
+
+
+_FULL: dict[str, object] = {"width": 4032, "height": 3024}
+BLOCK: list[File] = [
+    # RAW and JPEG: at one time, in two time zones, moments apart, at no known time, in a folder of its own
+    *[file for shot in range(4) for file in _pair(f"raw_jpeg a{shot}", f"{{}}a{shot}.CR3", f"{{}}a{shot}.JPG", 10 * shot)],
+    File("raw_jpeg b", "{}b.ARW", 60),
+    File("raw_jpeg b", "{}b.jpg", 60 + 7200),
+    File("raw_jpeg b", "{}b-Edit.tif", 60),
+    File("raw_jpeg near", "{}near.CR3", 70),
+    File("raw_jpeg near", "{}near.JPG", 72),
+    *_pair("raw_jpeg timeless", "{}timeless.CR3", "{}timeless.JPG", None, below="."),
+    File("raw_jpeg below", "{}below.CR3", 90, {"below": "RAW"}),
+    File("raw_jpeg below", "{}below.JPG", 90, {"below": "."}),
+    File("raw_jpeg pixel", "PXL_20240101_{9}.RAW-01.COVER.jpg", 100),
+    File("raw_jpeg pixel", "PXL_20240101_{9}.RAW-02.ORIGINAL.dng", 110),
+    *_pair("raw_jpeg leica", "L{7}.dng", "DO0{7}.jpg", 130),
+    # versions, by every mark
+    *_pair("versions tilde", "{}c.jpg", "{}c~2.jpg", 150),
+    *_pair("versions edited", "{}d.jpg", "{}d-bearbeitet.jpg", 160),
+    *_pair("versions automatic", "{}e.jpg", "{}e-effects.jpg", 170),
+    *_pair("versions underscore", "{}f.jpg", "{}f_crop.jpg", 180),
+    *_pair("versions enhanced", "{}g.CR3", "{}g-Enhanced-NR.dng", 190),
+    *_pair("versions dxo", "{}h.NEF", "{}h-DxO_DeepPRIME.dng", 200),
+    *_pair("versions dot", "{}i.jpg", "{}i.edit.jpg", 210),
+    *_pair("versions numbered", "{}j_v1.jpg", "{}j_v2.jpg", 220),
+    *_pair("versions motion", "{}k.jpg", "{}k_MP.jpg", 230),
+    *_pair("versions weak", "{}l.jpg", "{}l-2.jpg", 240),
+    *_pair("versions weaker", "{}m.jpg", "{}m_02.jpg", 250),
+    File("versions folder", "{}n.jpg", 260, {"below": "."}),
+    File("versions folder", "{}n.jpg", 260, {"below": "edited"}),
+    *_pair("versions apple", "IMG_{4}.HEIC", "IMG_E{4}.HEIC", 270),
+    *_pair("versions mv", "IMG_20240101_{6}.jpg", "MVIMG_20240101_{6}.jpg", 280),
+    *_pair("scan sides", "{}o_a.jpg", "{}o_b.jpg", 290),
+    *_pair("format_pair p", "{}p.heic", "{}p.jpg", 300, **_FULL),
+    # sequences: by id, by name, by time, by exposure, by folder
+    *[File("burst id", f"{{}}q{frame}.HEIC", 310 + frame / 10, {"burst_id": "q"}) for frame in range(4)],
+    File("burst id", "{}q0-edited.HEIC", 310),
+    *[File("burst generic", f"{{}}r_BURST{frame:03}.jpg", 320 + frame / 10) for frame in range(4)],
+    File("burst sony", "DSC_0001_BURST{17}.JPG", 330),
+    File("burst sony", "DSC_0002_BURST{17}_COVER.JPG", 331),
+    File("burst nexus", "00001IMG_00001_BURST{13}.jpg", 340),
+    File("burst nexus", "00002IMG_00002_BURST{13}_COVER.jpg", 341),
+    *[File("burst samsung", f"20240101_{{6}}_00{frame}.jpg", 350 + frame) for frame in (1, 2)],
+    *[File("burst time", f"{{}}s{frame}.jpg", 360 + frame / 4) for frame in range(3)],
+    *[File("bracket exposure", f"{{}}t{frame}.CR3", 370 + frame, {"exposure_bias": 2.0 * frame - 2}) for frame in range(3)],
+    *[File("bracket suffix", f"{{}}u ({step}0.7).jpg", 380 + second) for second, step in enumerate("-+")],
+    *[File("panorama stitch", f"ST{letter}_{{4}}.JPG", 390 + 10 * place) for place, letter in enumerate("AB")],
+    *[File("panorama name", f"{{}}v_pano_{frame}.jpg", 440 + 10 * frame) for frame in (1, 2)],
+    *[File("focus_stack name", f"{{}}w_focus_{frame}.jpg", 480 + 5 * frame) for frame in (1, 2)],
+    *[File("panorama folder", f"DJI_000{frame}.JPG", 510 + 10 * frame, {"below": "PANORAMA/101_{4}"}) for frame in range(3)],
+    # videos, and the moving parts of stills
+    *_pair("live id", "{}x.HEIC", "{}x.MOV", 560, content_id="x", duration_ms=2500),
+    File("live server", "{}y.HEIC", 570, {"live_video": "{}y moves.MOV"}),
+    File("live server", "{}y moves.MOV", 571, {"visibility": "hidden", "duration_ms": 2500}),
+    *_pair("live part", "{}z.MP.jpg", "{}z.MP", 580),
+    *_pair("live name", "{}aa.jpg", "{}aa.mp4", 590, duration_ms=2500),
+    File("video_variant bb", "{}bb.mov", 600, {"duration_ms": 12_000}),
+    File("video_variant bb", "{}bb_1080p.mp4", 600, {"duration_ms": 12_100}),
+    # what is in no group: copies, other cameras, what is not shown, single pictures
+    File(None, "{}cc.jpg", 610),
+    File(None, "{}cc (1).jpg", 610),
+    File(None, "{}dd.CR3", 620),
+    File(None, "{}dd.JPG", 620, {"make": "Sony"}),
+    *_pair("", "{}ee.CR3", "{}ee.JPG", 630, is_trashed=True),
+    *_pair("", "{}ff.CR3", "{}ff.JPG", 640, visibility="locked"),
+    *_pair("", "{}gg.CR3", "{}gg.JPG", 650, manual_stack="by hand"),
+    File(None, "{}hh.CR3", 660),
+    File(None, "{}hh.JPG", 660, {"visibility": "hidden"}),
+    *[File(None, f"{{}}ii{shot}.jpg", 700 + 60 * shot) for shot in range(20)],
+]  # fmt: skip
 
 
 def library(n: int) -> pl.DataFrame:
-    """About n assets, shuffled."""
-    if len(_BLOCK) != FILES_PER_BLOCK:
-        raise AssertionError(len(_BLOCK))
-    optional = {column: OPTIONAL_INPUT_SCHEMA[column] for column in ("width", "height", "duration_ms", "exposure_bias")}
-    ids = {"burst_id": pl.String(), "content_id": pl.String()}
-    files = pl.DataFrame(
-        [
-            {
-                "end": end,
-                "kind": kind,
-                "after": after,
-                "place_in_block": place,
-                **dict.fromkeys([*optional, *ids]),
-                **known,
-            }
-            for place, (end, kind, after, known) in enumerate(_BLOCK)
-        ],
-        schema={
-            "end": pl.String,
-            "kind": pl.String,
-            "after": pl.Float64,
-            "place_in_block": pl.Int64,
-            **optional,
-            **ids,
-        },
-    )
-    blocks = pl.DataFrame({"block": pl.int_range(n // FILES_PER_BLOCK, eager=True)})
+    """About n assets, shuffled: what `group_captures` reads, and `expected` (kind and name of the group, and the block; null: none)."""
+    blocks = pl.DataFrame({"block": pl.int_range(n // len(BLOCK), eager=True)})
+    whole = blocks.join(_files(), how="cross").with_columns(uploaded=pl.col("block") % 10 == UPLOADED)
+    # An upload has no folder, and so no folder below it.
+    whole = whole.filter(~pl.col("uploaded") | pl.col("below").is_null()).sample(fraction=1, shuffle=True, seed=1)
+    # The names of 200 uploaded blocks come again and again, as those of a camera whose counter has run over.
+    counter = pl.when("uploaded").then(pl.col("block") % 200).otherwise("block")
+    whole = whole.with_columns(counter=counter.cast(pl.String))
+    return whole.select(_inputs())
+
+
+def _files() -> pl.DataFrame:
+    optional = {name: OPTIONAL_INPUT_SCHEMA[name] for name in _TOLD}
+    ids = {"burst_id": pl.String(), "content_id": pl.String(), "make": pl.String()}
+    rows = [
+        {
+            "group": file.group or None,
+            "name": file.name,
+            "extension": file.extension,
+            "kind": file.kind,
+            "after": file.after,
+            "below": file.known.get("below"),
+            "live_video": file.known.get("live_video"),
+            **{name: file.known.get(name) for name in (*optional, *ids)},
+        }
+        for file in BLOCK
+    ]
+    texts = {name: pl.String() for name in ("group", "name", "extension", "kind", "below", "live_video")}
+    return pl.DataFrame(rows, schema={**texts, "after": pl.Float64(), **optional, **ids})
+
+
+_TOLD = ("width", "height", "duration_ms", "exposure_bias", "visibility", "is_trashed", "manual_stack")
+
+
+def _inputs() -> list[pl.Expr]:
     block = pl.col("block")
-    # One block in ten was uploaded: no folder, and the names of 200 blocks come again and again.
-    uploaded = block % 10 == UPLOADED
-    unicode_name = pl.when(block % 10 == UNICODE).then(pl.lit("Ünter den Bäumen ")).otherwise(pl.lit("IMG_"))
-    counter = pl.when(uploaded).then(block % 200).otherwise(block)
-    return (
-        blocks.join(files, how="cross")
-        .sample(fraction=1, shuffle=True, seed=1)
-        .select(
-            asset_id=pl.format("{}-{}", (block * FILES_PER_BLOCK + pl.col("place_in_block")).hash(1), block),
-            source_id=pl.lit("library"),
-            owner=pl.format("owner {}", block % 3),
-            folder=pl.when(~uploaded).then(pl.format("{}/{}", 2000 + block % 25, block // 50)),
-            name=pl.concat_str(unicode_name, counter.cast(pl.String), "end"),
-            extension=pl.col("end").str.extract(r"\.([^.]+)$").str.to_lowercase(),
-            kind="kind",
-            size=pl.lit(4_000_000) + block,
-            taken_at=pl.lit(None, INPUT_SCHEMA["taken_at"]),
-            taken_at_local=pl.datetime(2010, 5, 1)
-            + pl.duration(seconds=block * 3600)
-            + pl.duration(milliseconds=pl.col("after") * 1000),
-            subsec=pl.format("{}", block % 90 + 10),
-            make=pl.lit("Canon"),
-            model=pl.format("R{}", block % 4),
-            burst_id=pl.format("{} {}", "burst_id", block),
-            content_id=pl.format("{} {}", "content_id", block),
-            **{column: pl.col(column) for column in optional},
-        )
-    )
+    milliseconds = pl.col("after") * 1000 + 10 * (block % 90)
+    shot = pl.datetime(2010, 5, 1) + pl.duration(seconds=block * 3600) + pl.duration(milliseconds=milliseconds)
+    prefix = pl.when(block % 10 == UNICODE).then(pl.lit("Ünter den Bäumen ")).otherwise(pl.lit("IMG_"))
+
+    def named(column: str) -> pl.Expr:
+        text = pl.col(column).str.replace("{}", prefix + pl.col("counter") + "-", literal=True)
+        for digits in (4, 6, 7, 9, 13, 17):
+            text = text.str.replace(f"{{{digits}}}", pl.col("counter").str.zfill(digits).str.tail(digits), literal=True)
+        return text
+
+    folder = pl.format("{}/{}", 2000 + block % 25, block // 50)
+    below = pl.when(pl.col("below").is_null() | (pl.col("below") == ".")).then(folder)
+    return [
+        _asset_id("name").alias("asset_id"),
+        pl.lit("library").alias("source_id"),
+        pl.format("owner {}", block % 3).alias("owner"),
+        pl.when(~pl.col("uploaded")).then(below.otherwise(folder + "/" + named("below"))).alias("folder"),
+        named("name").alias("name"),
+        pl.col("extension", "kind", *_TOLD),
+        (pl.lit(4_000_000) + block).alias("size"),
+        pl.lit(None, INPUT_SCHEMA["taken_at"]).alias("taken_at"),
+        shot.dt.truncate("1s").alias("taken_at_local"),
+        shot.dt.millisecond().cast(pl.String).str.zfill(3).alias("subsec"),
+        pl.col("make").fill_null("Canon"),
+        pl.format("R{}", block % 4).alias("model"),
+        *(
+            pl.when(pl.col(name).is_not_null()).then(pl.format("{} {}", name, block)).alias(name)
+            for name in ("burst_id", "content_id")
+        ),
+        pl.when(pl.col("live_video").is_not_null()).then(_asset_id("live_video")).alias("live_video_id"),
+        pl.when(pl.col("group").is_not_null()).then(pl.format("{} {}", "group", block)).alias("expected"),
+    ]
+
+
+def _asset_id(name: str) -> pl.Expr:
+    """Of the file of that name in the block."""
+    return pl.format("{}-{}", (pl.col(name).hash(1) + pl.col("below").fill_null("").hash(2)), "block")
 
 
 def name_groups(assets: pl.DataFrame) -> pl.DataFrame:
@@ -144,9 +241,11 @@ def _resident_mb(status: Path) -> float:
 def measure(n: int) -> None:
     """Group one library."""
     assets = library(n)
+    expected = assets["expected"].drop_nulls().n_unique()
+    assets = assets.drop("expected")
     before = _resident_mb(Path("/proc/self/statm")) if Path("/proc/self/statm").exists() else peak_mb()
     progress(f"{assets.height:,} assets")
-    (seconds, members), peak = peak_while(lambda: timed(lambda: group_captures(assets)))
+    (seconds, members), peak = peak_while(lambda: timed(lambda: group_captures(assets, RULES)))
     progress(f"{members.height:,} members in {seconds:.2f} s; now names alone")
     peer_seconds, _ = timed(lambda: name_groups(assets))
     report(
@@ -159,7 +258,7 @@ def measure(n: int) -> None:
         added_mb=round(peak - before, 1),
         members=members.height,
         groups=members["group_id"].n_unique(),
-        groups_expected=assets.height // FILES_PER_BLOCK * GROUPS_PER_BLOCK,
+        groups_expected=expected,
         kinds=dict(members.group_by("kind").agg(pl.col("group_id").n_unique()).sort("kind").iter_rows()),
     )
 
