@@ -82,12 +82,30 @@ def links_of(work: Work, which: sql.Composable) -> list[tuple[str, str, str | No
     return work.connection.execute(sql.SQL(_LINKS).format(file_path=file_path(), which=which), work.values).fetchall()
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Candidates that are copied together.
+
+    Attributes:
+        work: the run.
+        copied: what came of it so far.
+        wanted: their files, see `links_of`.
+        made: paths of files that were not there before.
+    """
+
+    work: Work
+    copied: Copied
+    wanted: list[tuple[str, str, str | None]]
+    made: set[str]
+
+
 def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
     which = _within(above, upto)
     with work.connection.transaction():
         work.connection.execute(sql.SQL(_INTEND).format(which=which), work.values)
     wanted = links_of(work, which)
     report = files.make(work, [Link(source, target) for _, source, target in wanted if target is not None])
+    batch = _Batch(work, copied, wanted, set(report.made))
     with files.discarded_on_error(work):
         failed = {
             source_id: report.failed[target] if target is not None else f"{path} is not named after its asset"
@@ -95,43 +113,45 @@ def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
             if target is None or target in report.failed
         }
         if failed:
-            _give_up(work, copied, failed, wanted)
-        _insert(work, copied, above, upto, wanted)
-    made = len(report.made)
-    copied.add({"files": made} if made else {})
+            _give_up(batch, failed)
+        _insert(batch, above, upto)
+    copied.add({"files": len(batch.made)} if batch.made else {})
 
 
-def _insert(work: Work, copied: Copied, above: int, upto: int, wanted: list[tuple[str, str, str | None]]) -> None:
+def _insert(batch: _Batch, above: int, upto: int) -> None:
     """Insert the rows of candidates in one transaction, or in halves of it."""
+    work = batch.work
     try:
         with work.connection.transaction():
             make_batch_table(work.connection)
             assets = fill_batch(work, _within(above, upto))
             counts = copy_batch(work) if assets else {}
     except psycopg.Error as error:
-        if reach(error) != "asset":
+        if work.connection.broken or reach(error) != "asset":
             raise
         if upto - above == 1:
-            _give_up(work, copied, {_alone(work, upto): said(error)}, wanted)
+            _give_up(batch, {_alone(work, upto): said(error)})
             return
     else:
-        copied.add(counts)
-        copied.assets += assets
+        batch.copied.add(counts)
+        batch.copied.assets += assets
         return
     middle = (above + upto) // 2
-    _insert(work, copied, above, middle, wanted)
-    _insert(work, copied, middle, upto, wanted)
+    _insert(batch, above, middle)
+    _insert(batch, middle, upto)
 
 
-def _give_up(work: Work, copied: Copied, failed: Mapping[str, str], wanted: list[tuple[str, str, str | None]]) -> None:
+def _give_up(batch: _Batch, failed: Mapping[str, str]) -> None:
     """Write down which assets could not be copied, and remove the files that were made for them."""
-    paths = [target for source_id, _, target in wanted if source_id in failed and target is not None]
+    work = batch.work
+    paths = [target for source_id, _, target in batch.wanted if source_id in failed and target is not None]
     work.media.remove_all(path for path in paths if work.media.covers(path))
     with work.connection.transaction():
         files.settle(work, paths)
         work.connection.execute(_GIVE_UP, [list(failed)])
         skips.record_failures(work, failed)
-    copied.failed.update(failed)
+    batch.made.difference_update(paths)
+    batch.copied.failed.update(failed)
 
 
 def _alone(work: Work, rank: int) -> str:

@@ -127,6 +127,9 @@ def find(work: Work) -> int:
     _place(work)
     for statement in (_RANK, _TAKEN, _FORGET_LEFT_OUT, _ADOPT):
         connection.execute(statement, values)
+    # what is left out is told of all, whatever was chosen
+    chosen = work.among(sql.SQL("candidate.source_id"))
+    connection.execute(sql.SQL("DELETE FROM candidate WHERE NOT {}").format(chosen))
     connection.execute("ANALYZE pg_temp.candidate")
     row = connection.execute("SELECT count(*) FROM candidate").fetchone()
     return row[0] if row else 0

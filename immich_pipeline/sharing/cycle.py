@@ -57,7 +57,7 @@ class _Cycle:
                 raise
             self.failures.append(Failure(name, None, said(error)))
             return False
-        except NotLinked as error:
+        except (NotLinked, OSError) as error:
             self.failures.append(Failure(name, None, said(error)))
             return False
         return True
@@ -146,9 +146,13 @@ def _run(cycle: _Cycle) -> None:
         cycle.attempt_whole("follow", cleanup.bring_back)
     if "copy" in cycle.operations:
         cycle.attempt("copy", "copy", lambda work: _copy(cycle, work))
-    _carry_over(cycle, before)
+    collected = _collect(cycle)
+    whole = collected is not None and _carry_over(cycle)
     if "remove" in cycle.operations:
         _clean_up(cycle)
+    if _show(cycle) and whole and "follow" in cycle.operations and cycle.work.only is None:
+        marks = changes.Marks(before, collected or "")
+        cycle.attempt("marks", "follow", lambda work: _settle(work, marks))
     cycle.attempt("files", "remove", files.discard)
 
 
@@ -171,44 +175,68 @@ def _copy(cycle: _Cycle, work: Work) -> Counts:
     return {}
 
 
-def _carry_over(cycle: _Cycle, before: str) -> None:
-    """Relate and follow what changed; only when all of it went through it is not looked at again."""
+def _collect(cycle: _Cycle) -> str | None:
+    """Find what changed; up to where that was seen, None when it failed."""
     collected: list[str] = []
 
     def collect(work: Work) -> Counts:
-        collected.append(changes.collect(work))
+        with work.connection.transaction():
+            collected.append(changes.collect(work))
         return {}
 
-    if not cycle.attempt_whole("follow", collect):
-        return
-    followed = "follow" in cycle.operations
-    operation: Operation = "follow" if followed else "copy"
-    later = followed and cycle.work.job.policy.follow
-    done = [
-        cycle.attempt_whole(operation, step.do)
-        for step in (*steps.RELATE, *(steps.FOLLOW if later else ()), *steps.SHOW)
-    ]
-    if later:
+    return collected[0] if cycle.attempt("changes", "follow", collect) else None
+
+
+def _carry_over(cycle: _Cycle) -> bool:
+    """Relate and follow what changed; whether all of it went through."""
+    follow = "follow" in cycle.operations and cycle.work.job.policy.follow
+    done = [cycle.attempt_whole(_operation(cycle), step.do) for step in steps.RELATE]
+    if follow:
+        done += [cycle.attempt_whole("follow", step.do) for step in steps.FOLLOW]
         done.append(
-            cycle.attempt("pictures", operation, lambda work: _with_files(work, pictures.files, pictures.give_files))
+            cycle.attempt("pictures", "follow", lambda work: _with_files(work, pictures.files, pictures.give_files))
         )
+    return all(done)
+
+
+def _show(cycle: _Cycle) -> bool:
+    """What follows from all that was done before; whether it went through."""
+    done = [cycle.attempt_whole(_operation(cycle), step.do) for step in steps.SHOW]
     done.append(
         cycle.attempt(
-            "portraits", operation, lambda work: _with_files(work, portraits.portraits, portraits.give_portraits)
+            "portraits",
+            _operation(cycle),
+            lambda work: _with_files(work, portraits.portraits, portraits.give_portraits),
         )
     )
-    if all(done) and followed and cycle.work.only is None:
+    return all(done)
 
-        def settle(work: Work) -> Counts:
-            changes.settle(work, changes.Marks(before, collected[0]))
-            return {}
 
-        cycle.attempt_whole(operation, settle)
+def _operation(cycle: _Cycle) -> Operation:
+    """What steps count as that belong to copies and to later changes alike."""
+    return "follow" if "follow" in cycle.operations else "copy"
+
+
+def _settle(work: Work, marks: changes.Marks) -> Counts:
+    with work.connection.transaction():
+        changes.settle(work, marks)
+    return {}
 
 
 def _clean_up(cycle: _Cycle) -> None:
     """Let copies go whose source left, unless they are too many at once; then people who have no face left."""
-    leaving = cleanup.leaving(cycle.work)
+    found: list[cleanup.Leaving] = []
+
+    def look_round(work: Work) -> Counts:
+        found.append(cleanup.leaving(work))
+        return {}
+
+    if cycle.attempt("leaving", "remove", look_round):
+        _let_go(cycle, found[0])
+    cycle.attempt_whole("remove", people.remove_orphans)
+
+
+def _let_go(cycle: _Cycle, leaving: cleanup.Leaving) -> None:
     going = len(leaving.removed) + len(leaving.trashed)
     cycle.held_back = cycle.brake.stop(going, copies_of(cycle.work.connection, cycle.work.job))
     if cycle.held_back is None:
@@ -216,7 +244,6 @@ def _clean_up(cycle: _Cycle) -> None:
         trashed = cycle.attempt_whole("remove", partial(cleanup.trash, ids=leaving.trashed))
         cycle.removed = (len(leaving.removed) if removed else 0) + (len(leaving.trashed) if trashed else 0)
     cycle.attempt_whole("remove", partial(cleanup.keep, ids=leaving.kept))
-    cycle.attempt_whole("remove", people.remove_orphans)
 
 
 def _with_files(

@@ -63,6 +63,6 @@ def discarded_on_error(work: Work) -> Iterator[None]:
         try:
             if not work.connection.broken and not work.connection.closed:
                 discard(work)
-        except psycopg.OperationalError:  # it has just been lost
+        except (psycopg.OperationalError, OSError):  # just lost, or a file that cannot be removed now
             pass
         raise

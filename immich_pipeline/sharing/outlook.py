@@ -28,6 +28,7 @@ from immich_pipeline.sharing.session import Connection, prepare
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
 _SAMPLES = 10
+_LEFT_OUT = 50
 _SAMPLED = """
 SELECT asset."originalPath", candidate.path FROM candidate JOIN asset ON asset.id = candidate.source_id ORDER BY rank LIMIT %s
 """
@@ -76,6 +77,7 @@ def _outlook(work: Work, brake: RemovalBrake) -> Outlook:
         planned={"copy": _copying(work, links), "follow": _following(work), "remove": removal},
         backlog=Backlog(count, oldest),
         skips=skips.by_reason(work),
+        left_out=skips.first(work, _LEFT_OUT),
         copies=copies_of(work.connection, work.job),
         problems=tuple(_problems(work, space, held_back)),
         space=space,

@@ -39,6 +39,7 @@ _OUR_OWN = {
     "face": "target_asset",
     "tagging": "asset_id",
     "album_entry": "asset_id",
+    "unfollowed": "target_id",
     "copy": "target_id",
 }
 

@@ -82,6 +82,23 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An asset in scope that is not copied.
+
+    Attributes:
+        reason: owned_content, owned_name, same_path, outside, failed.
+        path: of the source's original.
+        blocking_asset: what stands in the way.
+        detail: where that is, or what was said.
+    """
+
+    reason: str
+    path: str
+    blocking_asset: str | None
+    detail: str
+
+
+@dataclass(frozen=True)
 class Outlook:
     """What a cycle would do; nothing was written.
 
@@ -89,6 +106,7 @@ class Outlook:
         planned: by operation.
         backlog: of what is not ready yet.
         skips: reason to how many assets are left out for it.
+        left_out: the first of them.
         copies: how many copies the job has.
         problems: what a person should know of, a sentence each: the brake, unknown tables, space.
         space: of the files that would be made.
@@ -97,6 +115,7 @@ class Outlook:
     planned: Mapping[Operation, Planned]
     backlog: Backlog = field(default_factory=Backlog)
     skips: Mapping[str, int] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
     copies: int = 0
     problems: tuple[str, ...] = ()
     space: Space | None = None

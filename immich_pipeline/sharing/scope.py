@@ -64,7 +64,7 @@ def candidates(work: Work) -> sql.Composed:
     # of a hidden video Immich makes no faces and no embedding
     half = _all(_half(still, ASSET), _of(_READY["metadata"], ASSET))
     return sql.SQL("{uncopied} SELECT id FROM uncopied AS asset WHERE {whole} OR {half}").format(
-        uncopied=_uncopied(work), whole=whole, half=half
+        uncopied=_uncopied(), whole=whole, half=half
     )
 
 
@@ -74,7 +74,7 @@ def backlog(work: Work) -> tuple[int, datetime | None]:
     query = sql.SQL(
         '{uncopied} SELECT count(*), min("createdAt") FROM uncopied AS asset WHERE {seen} AND ({unready})'
     ).format(
-        uncopied=_uncopied(work),
+        uncopied=_uncopied(),
         seen=_seen(work.job, work.layout, ASSET),
         unready=sql.SQL(" OR ").join(unready) if unready else sql.SQL("FALSE"),
     )
@@ -96,9 +96,9 @@ def parameters(work: Work) -> dict[str, Any]:
     }
 
 
-def _uncopied(work: Work) -> sql.Composed:
+def _uncopied() -> sql.Composed:
     conditions = [_of(part, ASSET) for part in (_OWN, _PRESENT, _NOT_COPIED, _NOT_A_COPY)]
-    return sql.SQL(_UNCOPIED).format(conditions=_all(*conditions, work.among(sql.SQL("asset.id"))))
+    return sql.SQL(_UNCOPIED).format(conditions=_all(*conditions))
 
 
 def _shared(itself: sql.Composable, still: sql.Composable, asset: sql.Identifier) -> sql.Composed:

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+from psycopg import sql
+
+from immich_pipeline.sharing.reports import LeftOut
 from immich_pipeline.sharing.work import Work
 
 # Only rows that say something new are written: a cycle that changes nothing writes nothing.
@@ -33,15 +36,18 @@ SET job = excluded.job, reason = 'failed', blocking_asset = NULL, detail = exclu
   retry_at = now() + CASE skip.reason WHEN 'failed' THEN least(interval '1 hour' * 4 ^ least(skip.tries - 1, 10), interval '1 day')
     ELSE interval '0' END
 """
-_BY_REASON = """
-SELECT reason, count(*) FROM (
-  SELECT source_id, reason FROM left_out
-  UNION ALL SELECT source_id, reason FROM immich_pipeline_sharing.skip
-  WHERE job = %(job)s AND target_owner = %(target_owner)s AND EXISTS (SELECT FROM asset WHERE asset.id = skip.source_id)
-    AND CASE WHEN skip.blocking_asset IS NULL THEN skip.retry_at > now()
-        ELSE EXISTS (SELECT FROM asset WHERE asset.id = skip.blocking_asset) END
-    AND NOT EXISTS (SELECT FROM left_out WHERE left_out.source_id = skip.source_id)
-) AS skipped GROUP BY reason ORDER BY reason
+_ALL = """
+SELECT source_id, reason, blocking_asset, detail FROM left_out
+UNION ALL SELECT source_id, reason, blocking_asset, detail FROM immich_pipeline_sharing.skip
+WHERE job = %(job)s AND target_owner = %(target_owner)s AND EXISTS (SELECT FROM asset WHERE asset.id = skip.source_id)
+  AND CASE WHEN skip.blocking_asset IS NULL THEN skip.retry_at > now()
+      ELSE EXISTS (SELECT FROM asset WHERE asset.id = skip.blocking_asset) END
+  AND NOT EXISTS (SELECT FROM left_out WHERE left_out.source_id = skip.source_id)
+"""
+_BY_REASON = "SELECT reason, count(*) FROM ({all}) AS skipped GROUP BY reason ORDER BY reason"
+_FIRST = """
+SELECT skipped.reason, asset."originalPath", skipped.blocking_asset::text, skipped.detail
+FROM ({all}) AS skipped JOIN asset ON asset.id = skipped.source_id ORDER BY asset."originalPath", asset.id LIMIT %(most)s
 """
 
 
@@ -60,4 +66,13 @@ def record_failures(work: Work, failed: Mapping[str, str]) -> None:
 
 def by_reason(work: Work) -> dict[str, int]:
     """How many of the job's assets are left out for which reason, those that `left_out` holds included."""
-    return dict(work.connection.execute(_BY_REASON, work.values).fetchall())
+    return dict(work.connection.execute(_of_all(_BY_REASON), work.values).fetchall())
+
+
+def first(work: Work, most: int) -> tuple[LeftOut, ...]:
+    """The first of the job's assets that are left out, by their paths."""
+    return tuple(LeftOut(*row) for row in work.connection.execute(_of_all(_FIRST), {**work.values, "most": most}))
+
+
+def _of_all(query: str) -> sql.Composed:
+    return sql.SQL(query).format(all=sql.SQL(_ALL))
