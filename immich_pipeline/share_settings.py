@@ -75,6 +75,11 @@ class ShareJob(_Part):
     on_target_delete: Literal["refuse", "again"] = Field(
         default="refuse", description="what the target deleted for good: never made again, or made again"
     )
+    guard_originals: bool = Field(
+        default=True,
+        description="make copies in the target's trash safe, so that emptying it deletes no original; false only where Immich may not "
+        "write to the folder",
+    )
     follow_edits: bool = Field(default=True, description="carry later changes of the source over")
     tags: Annotated[Literal["off", "copy"], BeforeValidator(_off)] = Field(
         default="off", description="whether copies get the source's tags"

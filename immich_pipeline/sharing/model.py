@@ -41,6 +41,7 @@ class SharePolicy:
             as the target's owner has not given a name of their own.
         on_source_delete: what becomes of a copy whose source was trashed, deleted or is no longer in scope.
         on_target_delete: refuse: what the target's owner deleted for good is never made again; again: it is.
+        guard_originals: copies that the target's owner put into the trash are made safe, so that emptying it deletes no original.
         follow: whether later changes of the source are carried over.
         tags: whether copies get the source's tags.
         other_filesystem: what to do when thumbnails cannot be hard-linked: a reflink, a copy, or refuse.
@@ -50,6 +51,7 @@ class SharePolicy:
     names: Literal["off", "fill", "mirror"] = "fill"
     on_source_delete: Literal["delete", "trash", "keep"] = "trash"
     on_target_delete: Literal["refuse", "again"] = "refuse"
+    guard_originals: bool = True
     follow: bool = True
     tags: Literal["off", "copy"] = "off"
     other_filesystem: Literal["reflink", "copy", "refuse"] = "reflink"

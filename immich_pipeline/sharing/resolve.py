@@ -134,6 +134,7 @@ def _resolve(known: Known, job: ShareJob, problems: list[str]) -> Job | None:
         names=job.names,
         on_source_delete=job.on_source_delete,
         on_target_delete=job.on_target_delete,
+        guard_originals=job.guard_originals,
         follow=job.follow_edits,
         tags=job.tags,
         other_filesystem=job.other_filesystem,
