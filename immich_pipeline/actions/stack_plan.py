@@ -15,7 +15,7 @@ from immich_pipeline.actions.stack_history import made_ids, our_stacks
 from immich_pipeline.actions.stacks import REPORT_SCHEMA, StackPlan, stack_actions
 from immich_pipeline.config import Settings
 from immich_pipeline.errors import UserError
-from immich_pipeline.grouping import Policy, stack_members, with_policies
+from immich_pipeline.grouping import stack_members, with_policies
 from immich_pipeline.sources.captures import capture_inputs, rules_of
 from immich_pipeline.store import stacks, state
 from immich_pipeline.store.choices import choices
@@ -64,14 +64,6 @@ def stack_outlook(database: Database, settings: Settings) -> StackOutlook:
         summary=_summary(found, report),
     )
     return StackOutlook(plan, found.suggestions, report)
-
-
-def manual_stacks(frames: Frames) -> pl.DataFrame:
-    """The assets that are in stacks which this program did not make: `asset_id` and `manual_stack`, as grouping reads them."""
-    ours = our_stacks(stacks.journalled(frames))["stack_id"]
-    stacked = stacks.present_assets(frames).filter(pl.col("stack_id").is_not_null())
-    theirs = stacked.filter(~pl.col("stack_id").is_in(ours.unique().implode()))
-    return theirs.select("asset_id", manual_stack="stack_id")
 
 
 def plan_stacks(database: Database, settings: Settings) -> Plan:
@@ -129,9 +121,8 @@ def _wanted_stacks(frames: Frames, settings: Settings, constraints: pl.DataFrame
     members = stacks.capture_members(frames, settings.stacks.kinds)
     if settings.captures.policies and members.height:
         assets = capture_inputs(frames)
-        policies = [Policy(**policy.model_dump()) for policy in settings.captures.policies]
         known = members.filter(pl.col("asset_id").is_in(assets["asset_id"].implode()))
-        members = with_policies(known, assets, policies, rules_of(settings), constraints)
+        members = with_policies(known, assets, settings.captures.policies, rules_of(settings), constraints)
     return stack_members(members)
 
 

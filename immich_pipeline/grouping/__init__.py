@@ -1,7 +1,7 @@
 """Which files are one capture: RAW and JPEG, versions, bursts, brackets, live photos. Pure functions of polars frames."""
 
 from immich_pipeline.grouping.captures import group_captures, kept_whole, live_pairs
-from immich_pipeline.grouping.policies import Policy, stack_members, with_policies
+from immich_pipeline.grouping.policies import stack_members, with_policies
 from immich_pipeline.grouping.rules import GroupingRules, NameRule
 from immich_pipeline.grouping.schema import CAPTURE_SCHEMA, CONSTRAINT_SCHEMA, INPUT_SCHEMA, KEPT_WHOLE
 
@@ -12,7 +12,6 @@ __all__ = [
     "KEPT_WHOLE",
     "GroupingRules",
     "NameRule",
-    "Policy",
     "group_captures",
     "kept_whole",
     "live_pairs",

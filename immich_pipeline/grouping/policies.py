@@ -1,38 +1,15 @@
 """What is to be done with groups: policies per kind, folder and owner, as data."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
 
 from immich_pipeline.grouping.constraints import decisions
 from immich_pipeline.grouping.prepare import prepare
 from immich_pipeline.grouping.primary import with_primary
 from immich_pipeline.grouping.rules import GroupingRules, default_rules
 from immich_pipeline.grouping.schema import CAPTURE_SCHEMA, COMPONENT_ROLE
-
-Action = Literal["keep_both", "cover_raw", "cover_jpeg", "no_stack"]
-
-
-class Policy(BaseModel):
-    """What to do with the groups that it is about.
-
-    Attributes:
-        action: ``keep_both`` (a stack with the primary that the rules give), ``cover_raw`` or ``cover_jpeg`` (a stack with
-            that side in front, where the group has it), ``no_stack`` (the files stay as they are).
-        kind: Kind of group; any where left out.
-        folder: Folder that the primary lies in or below; any where left out.
-        owner: Owner; any where left out.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    action: Action
-    kind: str | None = None
-    folder: str | None = None
-    owner: str | None = None
-
+from immich_pipeline.policies import CapturePolicy
 
 POLICY_SCHEMA = {**CAPTURE_SCHEMA, "policy": pl.String()}
 """``CAPTURE_SCHEMA`` and the action that holds for the group."""
@@ -43,7 +20,7 @@ _SIDES = {"cover_raw": "raw", "cover_jpeg": "jpeg"}
 def with_policies(
     members: pl.DataFrame,
     assets: pl.DataFrame,
-    policies: Sequence[Policy],
+    policies: Sequence[CapturePolicy],
     rules: GroupingRules | None = None,
     constraints: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
@@ -91,14 +68,14 @@ def stack_members(members: pl.DataFrame) -> pl.DataFrame:
     return stills.filter(pl.len().over("group_id") > 1)
 
 
-def _actions(members: pl.DataFrame, assets: pl.DataFrame, policies: Sequence[Policy]) -> pl.DataFrame:
+def _actions(members: pl.DataFrame, assets: pl.DataFrame, policies: Sequence[CapturePolicy]) -> pl.DataFrame:
     """``group_id`` and ``policy``."""
     groups = members.filter("is_primary").join(assets.select("asset_id", "owner", "folder"), on="asset_id", how="left")
     fitting = [pl.when(_fits(policy)).then(pl.lit(policy.action)) for policy in policies]
     return groups.select("group_id", policy=pl.coalesce([*fitting, pl.lit("keep_both")]))
 
 
-def _fits(policy: Policy) -> pl.Expr:
+def _fits(policy: CapturePolicy) -> pl.Expr:
     fits = pl.lit(value=True)
     if policy.kind is not None:
         fits &= pl.col("kind") == policy.kind

@@ -12,11 +12,10 @@ from pydantic import SecretStr
 from immich_pipeline.actions.engine import Applied, Brakes, Undone, apply_plan, save_plan, undo
 from immich_pipeline.actions.stack_executor import StackExecutor
 from immich_pipeline.actions.stack_history import our_stacks
-from immich_pipeline.actions.stack_plan import StackOutlook, StoredMemory, manual_stacks, stack_outlook
+from immich_pipeline.actions.stack_plan import StackOutlook, StoredMemory, stack_outlook
 from immich_pipeline.actions.stacking import Stacked
 from immich_pipeline.config import Settings
 from immich_pipeline.grouping import group_captures
-from immich_pipeline.grouping.rules import default_rules
 from immich_pipeline.immich.client import ImmichClient
 from immich_pipeline.media.formats import FormatTable
 from immich_pipeline.policies import StackSettings
@@ -69,20 +68,15 @@ class House:
     def shot(self, owner: User, stem: str, minute: int, *extensions: str) -> list[Asset]:
         return [self.photo(owner, f"{stem}.{extension}", minute) for extension in extensions]
 
-    def look(self, *, replace: bool = False) -> None:
-        """Read the server and look for captures; with `replace`, among files that a person stacked as well."""
+    def look(self) -> None:
+        """Read the server and look for captures."""
         server = ImmichServer(api_settings(self.world, self.stub.url), FormatTable.load())
         activate_sources(self.database, [server.row])
         assert take_server_snapshot(self.database, server).problems == {}
         with self.database.frames() as frames:
-            assets = (
-                live_assets(frames)
-                .join(frames.read(_FACTS), on="asset_id")
-                .join(manual_stacks(frames), on="asset_id", how="left")
-            )
+            assets = live_assets(frames).join(frames.read(_FACTS), on="asset_id")
             unknown = [pl.lit(None, pl.String).alias(name) for name in ("subsec", "burst_id", "content_id")]
-            rules = default_rules().model_copy(update={"replace_stacks": replace})
-            members = group_captures(assets.with_columns(unknown), rules)
+            members = group_captures(assets.with_columns(unknown))
             derived.write(frames, "captures", {derived.CAPTURE_MEMBER: members})
             state.mark_computed(frames, "capture_groups", "test")
 

@@ -2,7 +2,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from immich_pipeline.grouping import CONSTRAINT_SCHEMA, Policy, group_captures, stack_members, with_policies
+from immich_pipeline.grouping import CONSTRAINT_SCHEMA, group_captures, stack_members, with_policies
+from immich_pipeline.policies import CapturePolicy
 from immich_pipeline_tests.grouping.library import asset, frame
 
 ROWS = [
@@ -12,7 +13,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-def decided(*policies: Policy, constraints: pl.DataFrame | None = None) -> dict[str, str]:
+def decided(*policies: CapturePolicy, constraints: pl.DataFrame | None = None) -> dict[str, str]:
     """The primaries and their policies."""
     assets = frame(ROWS)
     members = group_captures(assets, constraints=constraints)
@@ -27,10 +28,10 @@ def test_without_policies_everything_is_kept() -> None:
 
 def test_the_first_policy_that_fits_decides() -> None:
     found = decided(
-        Policy(action="cover_raw", kind="raw_jpeg", folder="2023/"),
-        Policy(action="no_stack", owner="you"),
-        Policy(action="no_stack", kind="burst"),
-        Policy(action="cover_jpeg", folder=""),
+        CapturePolicy(action="cover_raw", kind="raw_jpeg", folder="2023/"),
+        CapturePolicy(action="no_stack", owner="you"),
+        CapturePolicy(action="no_stack", kind="burst"),
+        CapturePolicy(action="cover_jpeg", folder=""),
     )
     assert found == {
         "2023/A.CR2": "cover_raw",
@@ -43,7 +44,7 @@ def test_the_first_policy_that_fits_decides() -> None:
 
 def test_a_persons_choice_stays() -> None:
     constraints = pl.DataFrame([("set_primary", "2023/A.JPG", None)], schema=CONSTRAINT_SCHEMA, orient="row")
-    assert "2023/A.JPG" in decided(Policy(action="cover_raw"), constraints=constraints)
+    assert "2023/A.JPG" in decided(CapturePolicy(action="cover_raw"), constraints=constraints)
 
 
 def test_what_is_stacked() -> None:
@@ -52,10 +53,10 @@ def test_what_is_stacked() -> None:
     stacked = stack_members(members)
     assert "d.HEIC" not in stacked["asset_id"], "a live photo is no stack"
     assert stacked.height == 9
-    without = stack_members(with_policies(members, assets, [Policy(action="no_stack", kind="burst")]))
+    without = stack_members(with_policies(members, assets, [CapturePolicy(action="no_stack", kind="burst")]))
     assert set(without["kind"]) == {"raw_jpeg"}
 
 
 def test_a_policy_that_is_none() -> None:
     with pytest.raises(ValidationError):
-        Policy.model_validate({"action": "delete_raw"})
+        CapturePolicy.model_validate({"action": "delete_raw"})
