@@ -6,6 +6,7 @@ that Immich's owner has put on the way (thumbs on another disk) are followed, as
 
 import errno
 import os
+import random
 import shutil
 import stat
 from collections.abc import Iterable, Sequence
@@ -264,10 +265,10 @@ class MediaFolder:
         return os.path.lexists(self.place(path))
 
     def space(self, links: Sequence[Link]) -> Space:
-        """Whether links are possible, and what copies would take: from up to 500 files, spread over all of them."""
-        step = max(len(links) // _SAMPLE, 1)
+        """Whether links are possible, and what copies would take: from up to 500 files."""
+        sample = random.Random(0).sample(links, min(len(links), _SAMPLE))  # noqa: S311 - no secret
         sizes, linkable, free = [], True, shutil.disk_usage(self.here).free
-        for link in links[::step]:
+        for link in sample:
             with suppress(FileNotFoundError, ValueError):
                 found = os.lstat(self.place(link.source))
                 sizes.append(found.st_size)
