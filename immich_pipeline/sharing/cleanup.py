@@ -2,7 +2,7 @@
 
 A copy goes into the trash as a file does that a library scan no longer finds: offline, never with the status `trashed`. Of an asset with
 that status Immich deletes the original when the time in the trash is over or the trash is emptied, and the original of a copy is the
-source's. An offline one is only dropped from the database.
+source's. An offline one is only dropped from the database. What the target's owner put into the trash is made such a one.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,10 @@ SELECT copy.target_id FROM immich_pipeline_sharing.copy JOIN asset AS source ON 
 WHERE copy.job = %(job)s AND copy.state IN ('trashed', 'kept') AND {among} AND source."deletedAt" IS NULL AND {shared}
   AND EXISTS (SELECT FROM asset AS own WHERE own.id = copy.target_id)
 """
+_LOOK_AGAIN = """
+INSERT INTO immich_pipeline_sharing.unfollowed (target_id, job, reason, detail)
+SELECT target_id, %(job)s, 'back', 'was not followed for a while' FROM ({}) AS back ON CONFLICT DO NOTHING
+"""
 # Copies that a scan of the target's library took offline: its exclusion pattern hides them from it.
 _OFFLINE = """
 SELECT copy.target_id FROM immich_pipeline_sharing.copy
@@ -36,16 +40,24 @@ JOIN asset AS own ON own.id = copy.target_id JOIN asset AS source ON source.id =
 WHERE copy.job = %(job)s AND copy.state = 'live' AND {among} AND own."isOffline" AND own.status = 'active'
   AND source."deletedAt" IS NULL AND NOT source."isOffline"
 """
-# Copies that we put into the trash and that the target's owner took out again: theirs to keep.
+# Copies in the trash, or already out of it, whose original Immich would delete.
+_UNSAFE = """
+SELECT copy.target_id FROM immich_pipeline_sharing.copy JOIN asset AS own ON own.id = copy.target_id
+WHERE copy.job = %(job)s AND copy.state IN ('live', 'trashed', 'kept', 'declined') AND {among}
+  AND (own.status <> 'active' OR own."deletedAt" IS NOT NULL AND NOT own."isOffline")
+"""
+# Copies in the trash that the target's owner took out again: of those that we put there, theirs to keep.
 _TAKEN_OUT = """
 SELECT copy.target_id FROM immich_pipeline_sharing.copy JOIN asset AS own ON own.id = copy.target_id
-WHERE copy.job = %(job)s AND copy.state = 'trashed' AND {among} AND own."deletedAt" IS NULL AND NOT own."isOffline"
+WHERE copy.job = %(job)s AND copy.state = %(state)s AND {among} AND own."deletedAt" IS NULL AND NOT own."isOffline"
 """
 # Copies that are no longer there. Only what the target's owner deleted is not made again.
 _GONE = """
-row.job = %(job)s AND row.state IN ('live', 'trashed', 'kept') AND NOT EXISTS (SELECT FROM asset WHERE asset.id = row.target_id)
+row.job = %(job)s AND row.state IN ('live', 'trashed', 'kept', 'declined') AND NOT EXISTS (SELECT FROM asset WHERE asset.id = row.target_id)
 """
-_REFUSED = """row.state = 'live' AND EXISTS (SELECT FROM asset AS source WHERE source.id = row.source_id)"""
+_REFUSED = (
+    """row.state IN ('live', 'declined') AND EXISTS (SELECT FROM asset AS source WHERE source.id = row.source_id)"""
+)
 _FORGOTTEN = """
 row.job = %(job)s AND row.state = 'refused' AND (%(again)s OR NOT EXISTS (SELECT FROM asset WHERE asset.id = row.source_id))
 """
@@ -109,7 +121,7 @@ def leaving(work: Work) -> Leaving:
         shared=scope.in_scope(work.job, work.layout, sql.Identifier("source")),
         own=sql.SQL(_IS_THERE).format(state=sql.SQL('own."deletedAt" IS NULL' if policy == "trash" else "TRUE")),
     )
-    states = ["live", "trashed"] if policy == "delete" else ["live"]
+    states = ["live", "trashed", "declined"] if policy == "delete" else ["live"]
     rows = work.connection.execute(statement, {**scope.parameters(work), "states": states})
     found = tuple(copy for (copy,) in rows)
     if policy == "delete":
@@ -145,10 +157,35 @@ def keep(work: Work, ids: tuple[str, ...]) -> Counts:
     return {}
 
 
+def guard(work: Work) -> Counts:
+    """Make copies in the target's trash safe, where the policy says so: what becomes of them there must not reach the original."""
+    unsafe = _unsafe(work)
+    if not unsafe:
+        return {}
+    values = {"ids": unsafe}
+    guarded = journal.update(
+        work,
+        "asset",
+        sql.SQL("""status = 'active', "isOffline" = TRUE, "deletedAt" = coalesce(row."deletedAt", now())"""),
+        sql.SQL("row.id = ANY (%(ids)s::uuid[])"),
+        values=values,
+    )
+    declined = sql.SQL("row.target_id = ANY (%(ids)s::uuid[]) AND row.state <> 'declined'")
+    journal.update(work, COPY, sql.SQL("state = 'declined'"), declined, values=values)
+    return {"asset": guarded}
+
+
+def guard_outlook(work: Work) -> Seen:
+    """Which copies would be made safe."""
+    unsafe = _unsafe(work)
+    return Seen({"asset": len(unsafe)}, tuple(unsafe)) if unsafe else Seen()
+
+
 def bring_back(work: Work) -> Counts:
     """Bring back copies whose source is there again, and those that a scan took offline; the target's own trash is left alone."""
     taken_out = sql.SQL("row.target_id IN ({})").format(sql.SQL(_TAKEN_OUT).format(among=_among(work)))
-    journal.update(work, COPY, sql.SQL("state = 'kept'"), taken_out)
+    journal.update(work, COPY, sql.SQL("state = 'kept'"), taken_out, values={"state": "trashed"})
+    journal.update(work, COPY, sql.SQL("state = 'live'"), taken_out, values={"state": "declined"})
     back = _back(work)
     values = scope.parameters(work)
     shown = journal.update(
@@ -160,6 +197,8 @@ def bring_back(work: Work) -> Counts:
         ),
         values=values,
     )
+    if work.job.policy.follow:
+        work.connection.execute(sql.SQL(_LOOK_AGAIN).format(back), values)
     journal.update(work, COPY, sql.SQL("state = 'live'"), sql.SQL("row.target_id IN ({})").format(back), values=values)
     return {"asset": shown}
 
@@ -169,6 +208,13 @@ def bring_back_outlook(work: Work) -> Seen:
     query = sql.SQL("{} UNION {}").format(_offline(work), _back(work))
     found = [str(copy) for (copy,) in work.connection.execute(query, scope.parameters(work))]
     return Seen({"asset": len(found)}, tuple(found)) if found else Seen()
+
+
+def _unsafe(work: Work) -> list[str]:
+    if not work.job.policy.guard_originals:
+        return []
+    query = sql.SQL(_UNSAFE).format(among=_among(work))
+    return [str(copy) for (copy,) in work.connection.execute(query, work.values)]
 
 
 def _back(work: Work) -> sql.Composed:

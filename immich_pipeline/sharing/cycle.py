@@ -143,6 +143,7 @@ def _run(cycle: _Cycle) -> None:
     cycle.attempt("recover", "remove", recover)
     cycle.attempt_whole("remove", cleanup.prune)
     if "follow" in cycle.operations:
+        cycle.attempt_whole("follow", cleanup.guard)
         cycle.attempt_whole("follow", cleanup.bring_back)
     if "copy" in cycle.operations:
         cycle.attempt("copy", "copy", lambda work: _copy(cycle, work))

@@ -67,7 +67,12 @@ def copy_faces(work: Work) -> Counts:
 
 def copy_faces_outlook(work: Work) -> Seen:
     """How many faces a batch would get."""
-    return Seen({"asset_face": _count(work, _new(work, _BATCH))})
+    new = sql.SQL("({}) AS new").format(_new(work, _BATCH))
+    counts = {"asset_face": _count(work, sql.SQL("SELECT FROM {}").format(new))}
+    if not work.layout.person_groups:
+        searched = sql.SQL('SELECT FROM {} JOIN face_search ON "faceId" = new.source_id').format(new)
+        counts["face_search"] = _count(work, searched)
+    return Seen(counts)
 
 
 def follow_faces(work: Work) -> Counts:

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from immich_pipeline.sharing import journal
+from immich_pipeline.sharing.changes import note_unfollowed
 from immich_pipeline.sharing.journal import table_name
 from immich_pipeline.sharing.tables import CopiedTable, copied_tables
 from immich_pipeline.sharing.work import Counts, Seen, Work
@@ -19,30 +20,34 @@ PAIRS = sql.SQL(
 )
 """Which copy belongs to which source, of those that are looked at; their paths are followed in places.py."""
 
-# Properties that the target's owner has locked: those that are locked and that we did not write as locked.
+# What is locked in the end: `properties` by the target's owner, who locked what we did not write as locked; `written` as at the source,
+# with the tags that we gave (tags.py).
 _KEPT = """
-(SELECT pair.target_id AS id, ARRAY(
-    SELECT unnest(own."lockedProperties") EXCEPT SELECT unnest(coalesce(copy.locked, source."lockedProperties")::varchar[])
-    ORDER BY 1) AS properties
- FROM changed AS pair JOIN immich_pipeline_sharing.copy ON copy.target_id = pair.target_id
-   JOIN asset_exif AS own ON own."assetId" = pair.target_id LEFT JOIN asset_exif AS source ON source."assetId" = pair.source_id
- WHERE NOT pair.fresh) AS kept
+SELECT pair.target_id AS id, own.properties, source."lockedProperties" AS source, ARRAY(
+  SELECT property FROM unnest(source."lockedProperties") AS property WHERE property <> ALL (own.properties)
+  UNION ALL SELECT 'tags' WHERE %(copy_tags)s AND 'tags' = ANY (copy.locked) AND 'tags' <> ALL (own.properties)
+    AND 'tags' <> ALL (coalesce(source."lockedProperties", '{}'))
+)::varchar[] AS written
+FROM changed AS pair JOIN immich_pipeline_sharing.copy ON copy.target_id = pair.target_id
+  LEFT JOIN asset_exif AS source ON source."assetId" = pair.source_id LEFT JOIN asset_exif AS there ON there."assetId" = pair.target_id,
+  LATERAL (SELECT ARRAY(
+    SELECT unnest(there."lockedProperties") EXCEPT SELECT unnest(coalesce(copy.locked, source."lockedProperties")::varchar[])
+    ORDER BY 1) AS properties) AS own
+WHERE NOT pair.fresh
+"""
+_LOCKED = "(kept.written || kept.properties)"
+# As a set: the order says nothing.
+_LOCKED_VALUE = f"""
+CASE WHEN coalesce(row."lockedProperties", '{{}}') @> {_LOCKED} AND coalesce(row."lockedProperties", '{{}}') <@ {_LOCKED}
+THEN row."lockedProperties" WHEN cardinality({_LOCKED}) = 0 THEN kept.source ELSE {_LOCKED} END
 """
 # Columns that go with a locked property of another name.
 _FOLLOW_FROM: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "asset": {"fileCreatedAt": ("dateTimeOriginal",), "localDateTime": ("dateTimeOriginal",)},
     "asset_exif": {name: (name, "latitude", "longitude") for name in ("city", "state", "country")},
 }
-# What is locked in the end: by the target's owner, and else as at the source, with the tags that we gave (tags.py).
-_LOCKED = """
-SELECT pair.target_id AS id, kept.properties AS kept, source."lockedProperties" AS source, ARRAY(
-  SELECT property FROM unnest(source."lockedProperties") AS property WHERE property <> ALL (kept.properties)
-  UNION ALL SELECT 'tags' WHERE %(copy_tags)s AND 'tags' = ANY (copy.locked) AND 'tags' <> ALL (kept.properties)
-    AND 'tags' <> ALL (coalesce(source."lockedProperties", '{{}}'))
-)::varchar[] AS written
-FROM changed AS pair JOIN immich_pipeline_sharing.copy ON copy.target_id = pair.target_id
-  JOIN asset_exif AS source ON source."assetId" = pair.source_id JOIN {kept} ON kept.id = pair.target_id
-"""
+
+_NOW = sql.SQL("({})").format(sql.SQL(_KEPT))
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,17 @@ class _Following:
 def follow(work: Work) -> Counts:
     """Carry over every table but asset_file, whose files come first (pictures.py)."""
     _note_locks(work)
+    # what is locked is looked at once: what is written below changes it
+    work.connection.execute("DROP TABLE IF EXISTS pg_temp.kept")
+    work.connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE kept ON COMMIT DROP AS {}").format(sql.SQL(_KEPT)), work.values
+    )
+    kept = sql.Identifier("kept")
     counts: Counts = {}
     for table in _tables(work):
-        counts[table.name] = follow_table(work, table) if table.key is not None else _replace(work, table)
-    counts["asset_exif"] = counts.get("asset_exif", 0) + _follow_locks(work)
+        counts[table.name] = follow_table(work, table, kept=kept) if table.key is not None else _replace(work, table)
+    _follow_locks(work)
+    note_unfollowed(work, "back", {})
     return {table: rows for table, rows in counts.items() if rows}
 
 
@@ -87,9 +99,14 @@ def follow_outlook(work: Work) -> Seen:
     return Seen({table: rows for table, rows in counts.items() if rows}, tuple(subjects))
 
 
-def follow_table(work: Work, table: CopiedTable, *, values: Mapping[str, Any] | None = None) -> int:
-    """Make the rows of copies what their sources' are; returns how many were written. `values` are further parameters."""
-    how = _how(work, table)
+def follow_table(
+    work: Work, table: CopiedTable, *, values: Mapping[str, Any] | None = None, kept: sql.Composable = _NOW
+) -> int:
+    """Make the rows of copies what their sources' are; returns how many were written.
+
+    `values` are further parameters, `kept` is what says what is locked.
+    """
+    how = _how(table, kept)
     written = 0
     if table.followed:
         written += journal.update(work, table.name, how.assignments, how.differs, using=how.using, values=values)
@@ -102,7 +119,7 @@ def follow_table(work: Work, table: CopiedTable, *, values: Mapping[str, Any] | 
 
 def table_outlook(work: Work, table: CopiedTable) -> list[str]:
     """The copies whose rows `follow_table` would write, one entry per row."""
-    how, name, asset = _how(work, table), table_name(table.name), sql.Identifier(table.asset)
+    how, name, asset = _how(table, _NOW), table_name(table.name), sql.Identifier(table.asset)
     parts: list[sql.Composable] = []
     if table.followed:
         parts.append(sql.SQL("SELECT row.{} FROM {} AS row, {} WHERE {}").format(asset, name, how.using, how.differs))
@@ -126,17 +143,17 @@ def _tables(work: Work) -> Iterator[CopiedTable]:
             yield replace(table, values=tuple(values))
 
 
-def _how(work: Work, table: CopiedTable) -> _Following:
+def _how(table: CopiedTable, kept: sql.Composable) -> _Following:
     asset, name = sql.Identifier(table.asset), table_name(table.name)
     new = sql.SQL("({}) AS new ({})").format(table.rows(PAIRS), table.column_list())
     same = sql.SQL(" AND ").join(
         sql.SQL("row.{0} = new.{0}").format(sql.Identifier(column)) for column in (table.asset, *(table.key or ()))
     )
     values = [_value(table, column) for column in table.followed]
-    keeps = table.name in _FOLLOW_FROM
+    keeps = sql.SQL("{} LEFT JOIN {} AS kept ON kept.id = new.{}").format(new, kept, asset)
     return _Following(
         table,
-        using=sql.SQL("{} LEFT JOIN {} ON kept.id = new.{}").format(new, sql.SQL(_KEPT), asset) if keeps else new,
+        using=keeps if table.name in _FOLLOW_FROM else new,
         differs=sql.SQL("{} AND ROW({}) IS DISTINCT FROM ROW({})").format(
             same, _row(table.followed), sql.SQL(", ").join(values)
         ),
@@ -165,6 +182,8 @@ def _extra(table: CopiedTable) -> sql.Composed:
 def _value(table: CopiedTable, column: str) -> sql.Composable:
     """What a column is to be."""
     name = sql.Identifier(column)
+    if column == "lockedProperties":
+        return sql.SQL(_LOCKED_VALUE)
     if column in table.unless_null:
         return sql.SQL("coalesce(new.{0}, row.{0})").format(name)
     if table.name not in _FOLLOW_FROM:
@@ -212,36 +231,15 @@ def _note_locks(work: Work) -> None:
     )
 
 
-def _follow_locks(work: Work) -> int:
-    """The list of locked properties itself; whoever locked one keeps it."""
-    # both updates are of what was locked before the first
-    work.connection.execute("DROP TABLE IF EXISTS pg_temp.locked")
-    work.connection.execute(
-        sql.SQL("CREATE TEMPORARY TABLE locked ON COMMIT DROP AS {}").format(
-            sql.SQL(_LOCKED).format(kept=sql.SQL(_KEPT))
-        ),
-        work.values,
-    )
-    locked = sql.Identifier("locked")
-    wanted = sql.SQL("locked.written || locked.kept")
-    changed = journal.update(
-        work,
-        "asset_exif",
-        sql.SQL('"lockedProperties" = CASE WHEN cardinality({0}) = 0 THEN locked.source ELSE {0} END').format(wanted),
-        sql.SQL(
-            """row."assetId" = locked.id AND NOT (coalesce(row."lockedProperties", '{{}}') @> ({0})
-               AND coalesce(row."lockedProperties", '{{}}') <@ ({0}))"""
-        ).format(wanted),
-        using=locked,
-    )
+def _follow_locks(work: Work) -> None:
+    """Write down what we have locked, for the next time."""
     journal.update(
         work,
         "immich_pipeline_sharing.copy",
-        sql.SQL("locked = locked.written"),
-        sql.SQL("row.target_id = locked.id AND row.locked IS DISTINCT FROM locked.written::text[]"),
-        using=locked,
+        sql.SQL("locked = kept.written"),
+        sql.SQL("row.target_id = kept.id AND row.locked IS DISTINCT FROM kept.written::text[]"),
+        using=sql.Identifier("kept"),
     )
-    return changed
 
 
 def _ids(work: Work, query: sql.Composed) -> list[str]:

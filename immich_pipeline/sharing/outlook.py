@@ -106,7 +106,11 @@ def _following(work: Work) -> Planned:
     counts: Counts = {}
     subjects: dict[str, None] = {}
     looks = [step.look for step in (*steps.RELATE, *(steps.FOLLOW if work.job.policy.follow else ()), *steps.SHOW)]
-    looks += [cleanup.bring_back_outlook, *([pictures.give_files_outlook] if work.job.policy.follow else [])]
+    looks += [
+        cleanup.guard_outlook,
+        cleanup.bring_back_outlook,
+        *([pictures.give_files_outlook] if work.job.policy.follow else []),
+    ]
     for look_at in looks:
         subjects |= dict.fromkeys(_add(counts, look_at(work)))
     files = [*portraits.portraits(work), *(pictures.lacking(work) if work.job.policy.follow else [])]

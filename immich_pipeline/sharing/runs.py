@@ -30,6 +30,6 @@ def copies_of(connection: Connection, job: Job) -> int:
     """How many copies of a job there are in the target's library, its trash included."""
     if not is_prepared(connection):
         return 0
-    query = "SELECT count(*) FROM immich_pipeline_sharing.copy WHERE job = %s AND state IN ('live', 'trashed', 'kept')"
+    query = "SELECT count(*) FROM immich_pipeline_sharing.copy WHERE job = %s AND state IN ('live', 'trashed', 'kept', 'declined')"
     row = connection.execute(query, [job.name]).fetchone()
     return int(row[0]) if row else 0

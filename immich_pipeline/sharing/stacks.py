@@ -32,7 +32,7 @@ FROM (
     SELECT stack.id AS source_stack, known.target_id AS target_stack, stack."primaryAssetId" AS source_primary,
       source.id AS source_id, source.id = stack."primaryAssetId" AS is_primary, source."localDateTime" AS taken,
       copy.target_id AS asset, copy.target_id IS NOT NULL AS shared,
-      copy.state = 'live' AND own.id IS NOT NULL AND (known.target_id IS NULL OR ours.id IS NOT NULL) AND (
+      copy.state IN ('live', 'declined') AND own.id IS NOT NULL AND (known.target_id IS NULL OR ours.id IS NOT NULL) AND (
         own."stackId" = known.target_id
         OR own."deletedAt" IS NULL AND own."stackId" IS NULL AND (known.target_id IS NULL OR copy.stack IS DISTINCT FROM known.target_id)
         OR own."deletedAt" IS NULL AND own."stackId" = copy.stack AND EXISTS (

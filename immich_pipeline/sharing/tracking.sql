@@ -19,7 +19,7 @@ CREATE TABLE immich_pipeline_sharing.run (
 
 -- Which asset is a copy of which. intended: it has its ids, files may be linked, rows are not there. live: made. removing: files may be gone,
 -- rows are still there. trashed: in the target's trash because the source is. kept: the source is gone, the copy stays as it is.
--- refused: the target's owner deleted it for good, it is not made again.
+-- declined: the target's owner put it into the trash. refused: they deleted it for good, it is not made again.
 CREATE TABLE immich_pipeline_sharing.copy (
   target_id uuid PRIMARY KEY,
   source_id uuid NOT NULL,
@@ -27,7 +27,9 @@ CREATE TABLE immich_pipeline_sharing.copy (
   target_owner uuid NOT NULL,
   job text NOT NULL,
   run bigint NOT NULL REFERENCES immich_pipeline_sharing.run,
-  state text NOT NULL DEFAULT 'intended' CHECK (state IN ('intended', 'live', 'removing', 'trashed', 'kept', 'refused')),
+  state text NOT NULL DEFAULT 'intended' CHECK (
+    state IN ('intended', 'live', 'removing', 'trashed', 'kept', 'declined', 'refused')
+  ),
   made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   adopted boolean NOT NULL DEFAULT false,            -- the asset was there before we knew of it (same owner, library and path)
   locked text[],                                     -- lockedProperties as last written: more of them are the target's own; null: not noted
@@ -117,7 +119,7 @@ CREATE TABLE immich_pipeline_sharing.skip (
 CREATE TABLE immich_pipeline_sharing.unfollowed (
   target_id uuid NOT NULL,
   job text NOT NULL,
-  reason text NOT NULL,                              -- path_taken, file_missing
+  reason text NOT NULL,                              -- path_taken, file_missing, back
   detail text NOT NULL,
   noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (target_id, reason)
