@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
@@ -130,7 +131,7 @@ def _make_indexes(house: House) -> None:
 def twin(server_url: str, library: Library) -> Iterator[str]:
     """A copy of the database, with its pages written."""
     name = "sharing_twin"
-    url = copy_database(server_url, name, library.url.rpartition("/")[2].partition("?")[0])
+    url = copy_database(server_url, name, urlsplit(library.url).path.lstrip("/"))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
     yield url

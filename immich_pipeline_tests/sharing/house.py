@@ -374,7 +374,9 @@ class House:
         """A still with its video inside, which Immich has cut out and keeps in its media folder; the still and the video."""
         video = self.new_id()
         cut_out = f"{MEDIA}/encoded-video/{self.alice}/{video[0:2]}/{video[2:4]}/{video}-MP.mp4"
-        library: dict[str, Any] = {"libraryId": self.library, "isExternal": True} if not path.startswith(f"{MEDIA}/") else {}
+        library: dict[str, Any] = (
+            {"libraryId": self.library, "isExternal": True} if not path.startswith(f"{MEDIA}/") else {}
+        )
         self.add_video(
             cut_out, id=video, visibility="hidden", clip=False, files=("preview", "thumbnail"),
             originalFileName=path.rpartition("/")[2].replace(".jpg", ".mp4"), **library,

@@ -57,14 +57,14 @@ def broken(house: House, *jobs: Job, frozen: bool = False) -> list[str]:
             found += live_halves(house, copies)
             found += faces(house, job, copies)
         found += people(house, job)
-    return found + copies_of_copies(house) + strays(house) + stray_files(house) + stacks(house)
+    return [*found, *copies_of_copies(house), *strays(house), *stray_files(house), *stacks(house), *unsafe(house)]
 
 
 def copies_of(house: House, job: Job, *states: str) -> list[Copy]:
     """A job's copies in these states: by default those whose rows are there."""
     rows = house.rows(
         "SELECT source_id::text, target_id::text, state FROM immich_pipeline_sharing.copy WHERE job = %s AND state = ANY(%s)",
-        job.name, list(states) or ["live", "trashed", "kept"],
+        job.name, list(states) or ["live", "trashed", "kept", "declined"],
     )  # fmt: skip
     return [Copy(*row) for row in rows]
 
@@ -279,27 +279,30 @@ def copies_of_copies(house: House) -> list[str]:
 _STRAYS = {
     "asset of a target library that no mapping knows": """
         SELECT "originalPath" FROM asset WHERE "libraryId" = ANY(%(libraries)s::uuid[])
-          AND id NOT IN (SELECT target_id FROM immich_pipeline_sharing.copy WHERE state IN ('live', 'trashed', 'kept'))""",
+          AND id NOT IN (SELECT target_id FROM immich_pipeline_sharing.copy WHERE state IN ('live', 'trashed', 'kept', 'declined'))""",
     "mapping without its asset": """
         SELECT target_id FROM immich_pipeline_sharing.copy
-        WHERE state IN ('live', 'trashed', 'kept') AND target_id NOT IN (SELECT id FROM asset)""",
+        WHERE state IN ('live', 'trashed', 'kept', 'declined') AND target_id NOT IN (SELECT id FROM asset)""",
     "unfinished mapping": "SELECT target_id FROM immich_pipeline_sharing.copy WHERE state IN ('intended', 'removing')",
-    "mapping of a face that is not there": """
-        SELECT target_id FROM immich_pipeline_sharing.face WHERE target_id NOT IN (SELECT id FROM asset_face)""",
+    "mapping of a face of a copy that is not there": """
+        SELECT target_id FROM immich_pipeline_sharing.face WHERE target_asset NOT IN (SELECT id FROM asset)""",
     "face of a copy that no mapping knows": """
         SELECT id FROM asset_face WHERE "assetId" IN (SELECT target_id FROM immich_pipeline_sharing.copy)
           AND id NOT IN (SELECT target_id FROM immich_pipeline_sharing.face)""",
-    "mapping of a stack that is not there": """
-        SELECT target_id FROM immich_pipeline_sharing.stack WHERE target_id NOT IN (SELECT id FROM stack)""",
+    "mapping of a stack that is nowhere": """
+        SELECT target_id FROM immich_pipeline_sharing.stack
+        WHERE target_id NOT IN (SELECT id FROM stack) AND source_id NOT IN (SELECT id FROM stack)""",
     "mapping of a tag that is not there": """
         SELECT target_id FROM immich_pipeline_sharing.tag WHERE target_id NOT IN (SELECT id FROM tag)""",
     "tag of a copy that is not there": """
         SELECT tag_id, asset_id FROM immich_pipeline_sharing.tagging WHERE asset_id NOT IN (SELECT id FROM asset)""",
     "entry of an album of an asset that is not there": """
         SELECT asset_id FROM immich_pipeline_sharing.album_entry WHERE asset_id NOT IN (SELECT id FROM asset)""",
-    "person of nobody": """
-        SELECT target_id FROM immich_pipeline_sharing.person
-        WHERE target_id NOT IN (SELECT {person} FROM person WHERE person."ownerId" = target_owner)""",
+    "mapping of somebody who is not there and has no face": """
+        SELECT target_id FROM immich_pipeline_sharing.person AS known
+        WHERE target_id NOT IN (SELECT {person} FROM person WHERE person."ownerId" = target_owner)
+          AND NOT EXISTS (SELECT FROM immich_pipeline_sharing.face JOIN immich_pipeline_sharing.copy ON copy.target_id = target_asset
+            WHERE face.source_person = known.source_id AND copy.target_owner = known.target_owner)""",
 }
 
 
@@ -342,6 +345,13 @@ def stacks(house: House) -> list[str]:
       WHERE first."stackId" IS DISTINCT FROM stack.id OR (SELECT count(*) FROM asset WHERE "stackId" = stack.id) < 2
         OR EXISTS (SELECT FROM asset WHERE "stackId" = stack.id AND asset."ownerId" <> stack."ownerId")"""
     return [f"stack {stack} has no primary of its own" for (stack,) in house.rows(query)]
+
+
+def unsafe(house: House) -> list[str]:
+    """Copies in the trash whose original, which is the source's, Immich would delete from the disk with them."""
+    query = """SELECT "originalPath" FROM asset JOIN immich_pipeline_sharing.copy ON copy.target_id = asset.id
+               WHERE asset.status <> 'active' OR asset."deletedAt" IS NOT NULL AND NOT "isOffline" """
+    return [f"the original of {path!r} goes with its copy" for (path,) in house.rows(query)]
 
 
 def target_of(house: House, source: str, job: Job | None = None) -> str:

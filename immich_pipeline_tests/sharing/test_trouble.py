@@ -142,8 +142,10 @@ def test_b06_one_poisoned_asset_among_5000_is_left_out_alone(house: House) -> No
     assert "no_poison" in detail
     assert poisoned not in copied(house)
     assert house.value('SELECT count(*) FROM asset WHERE "libraryId" = %s', house.target_library) == 4999
-    again = cycle(house, job)
-    assert (again.copied, again.written, again.failures) == (0, 0, ())  # its time has not come
+    again = cycle(house, job)  # the first time it may have been an accident
+    assert (again.copied, again.written, len(again.failures)) == (0, 0, 1)
+    third = cycle(house, job)
+    assert (third.copied, third.written, third.failures) == (0, 0, ())  # its time has not come
     house.db.execute("ALTER TABLE asset_exif DROP CONSTRAINT no_poison")
     house.db.execute("UPDATE immich_pipeline_sharing.skip SET retry_at = now() - interval '1 second'")
     assert cycle(house, job).copied == 1
