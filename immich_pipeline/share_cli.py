@@ -27,6 +27,12 @@ NEVER_SCAN = (
 )
 
 
+DELETES = (
+    "this folder is a link: what the target puts into the trash must not be purged before the next run has made it safe, or Immich deletes "
+    "the original on disk; a read-only mount rules that out (--read-only-mount)"
+)
+
+
 @click.group()
 def share() -> None:
     """Share a user's photos into another user's library, with everything that Immich knows of them.
@@ -42,13 +48,17 @@ def share() -> None:
 @click.option("--source", help="Whose photos: e-mail address, name or id.")
 @click.option("--target", help="Who gets them: e-mail address, name or id.")
 @click.option("--from", "source_prefix", help="The source's folder, as Immich sees it.")
+@click.option("--to", "target_prefix", help="The same folder in the target's library, as Immich sees it.")
 @click.option(
-    "--to", "target_prefix", help="The same folder in the target's library, as Immich sees it; a link is made there."
+    "--read-only-mount/--link",
+    "by_mount",
+    default=None,
+    help="How it is that folder: a read-only mount in Immich's container (safest: no original can be deleted through it), or a link.",
 )
 @click.option("--library", help="Name of the target's library for copies; it is made if need be.")
 @click.option("--album", help="Name of the target's album that copies are put into; it is made if need be.")
-def setup(*, home: Path | None, yes: bool, **given: str | None) -> None:
-    """Set up a new job: checks, the link, the target's library, the album, the configuration; shown first, done after a yes.
+def setup(*, home: Path | None, yes: bool, by_mount: bool | None, **given: str | None) -> None:
+    """Set up a new job: checks, the mount or the link, the target's library, the album, the configuration; shown first, done after a yes.
 
     What is not given is asked. Run again, it finds what is there and keeps every job that the configuration has.
     """
@@ -61,15 +71,22 @@ def setup(*, home: Path | None, yes: bool, **given: str | None) -> None:
     with opening.open_database(settings) as connection:
         known = Known.read(connection, immich.media_location)
         job = _asked(known, given)
+        if by_mount is None:
+            by_mount = yes or _asked_for_mount()
         if any(one.name == job.name for one in settings.sharing.jobs):
             raise UserError(f"there is a job '{job.name}' already; it stays as it is: take another name")
-        wanted = new_job.survey(known, PathMap(immich.paths), job)
+        wanted = new_job.survey(known, PathMap(immich.paths), job, by_mount=by_mount)
     with _clients(settings, wanted) as (admin, of_target):
         _show(wanted, admin, of_target)
         if not yes and not click.confirm("Do that?"):
             raise UserError("nothing was done")
         written = wanted.make(admin, of_target)
+        problem = admin.folder_problem(str(written["target_library"]), job.target_prefix) if admin else None
     _write_job(written)
+    if problem is not None:
+        click.echo(f"Immich does not see {job.target_prefix} yet ({problem}): {wanted.access_by_hand}")
+    if not by_mount:
+        click.echo(DELETES)
     click.echo(f"{NEVER_SCAN}\nnext: 'immich-pipeline plan sharing --job {job.name}'")
 
 
@@ -195,7 +212,7 @@ def _asked(known: "Known", given: Mapping[str, str | None]) -> "ShareJob":
         "source_user": source.email,
         "target_user": target.email,
         "source_prefix": ask("source_prefix", "Which folder (as Immich sees it)"),
-        "target_prefix": ask("target_prefix", f"Where {target.email} sees it (a link is made there)"),
+        "target_prefix": ask("target_prefix", f"Where {target.email} sees it, e.g. /shared/{source.folder}"),
         "target_library": ask("library", "Library that holds the copies", f"From {source.name}"),
         "name": ask("name", "Name of the job", f"{source.folder}-to-{target.folder}"),
     }
@@ -209,6 +226,11 @@ def _asked(known: "Known", given: Mapping[str, str | None]) -> "ShareJob":
     except ValidationError as error:
         told = [f"{'.'.join(str(part) for part in one['loc'])}: {problem_text(one)}" for one in error.errors()]
         raise UserError("; ".join(told)) from None
+
+
+def _asked_for_mount() -> bool:
+    question = "How does Immich get there: by a read-only mount in its container (safest), or by a link"
+    return str(click.prompt(question, type=click.Choice(["mount", "link"]), default="mount")) == "mount"
 
 
 @contextmanager

@@ -211,7 +211,7 @@ class Asset:
 class World:
     """Everything a server holds. `now` is its clock: every change moves it on by a millisecond and stamps what it touches.
 
-    `trash_days`: how long its trash keeps things; None: it is switched off.
+    `trash_days`: how long its trash keeps things; None: it is switched off. `missing_folders`: the server sees every folder but these.
     """
 
     version: str = "3.1.0"
@@ -228,6 +228,7 @@ class World:
     partners: set[tuple[str, str]] = field(default_factory=set)  # (shared by, shown to)
     now: datetime = START
     trash_days: int | None = 30
+    missing_folders: set[str] = field(default_factory=set)
     seed: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
 
     def tick(self) -> datetime:

@@ -108,6 +108,20 @@ class Library(Answered):
     exclusion_patterns: tuple[str, ...] = Field(strict=False, validation_alias="exclusionPatterns")
 
 
+class PathCheck(Answered):
+    """Whether the server can read a folder."""
+
+    import_path: str = Field(validation_alias="importPath")
+    is_valid: bool = Field(validation_alias="isValid")
+    message: str | None = None
+
+
+class PathChecks(Answered):
+    """The answers for several folders."""
+
+    import_paths: tuple[PathCheck, ...] = Field(strict=False, validation_alias="importPaths")
+
+
 class _Reference(Answered):
     id: Id
 

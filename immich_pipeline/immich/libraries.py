@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from immich_pipeline.immich.answers import Library
+from immich_pipeline.immich.answers import Library, PathChecks
 from immich_pipeline.immich.calls import Call
 from immich_pipeline.immich.changes import Changes
 from immich_pipeline.immich.connection import checked_id
@@ -36,3 +36,16 @@ class Libraries(Changes):
             "exclusionPatterns": list(exclusion_patterns),
         }
         return self._changed(Library, Call("POST /libraries", body=body, repeatable=False))
+
+    def folder_problem(self, library_id: str, import_path: str) -> str | None:
+        """Why the server cannot read a folder that is, or would be, an import path; None: it can. Needs an administrator, no permission.
+
+        Nothing is changed.
+        """
+        call = Call(
+            "POST /libraries/{id}/validate", {"id": checked_id(library_id)}, body={"importPaths": [import_path]}
+        )
+        for found in self._answer(PathChecks, call).import_paths:
+            if found.import_path == import_path and not found.is_valid:
+                return found.message or "it is no folder that can be read"
+        return None

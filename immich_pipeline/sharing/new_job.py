@@ -11,6 +11,7 @@ from immich_pipeline.share_settings import ShareJob, is_within
 from immich_pipeline.sharing import directory
 from immich_pipeline.sharing.directory import KnownLibrary, KnownUser
 from immich_pipeline.sharing.folder_link import FolderLink, folder_link
+from immich_pipeline.sharing.read_only_mount import compose_volume
 from immich_pipeline.sharing.resolve import EXCLUSION, Known, ShareRefused, folder_problem, plain, user_called
 
 
@@ -19,7 +20,7 @@ class Step:
     """One thing that a job needs.
 
     Attributes:
-        what: link, library, album.
+        what: mount, link, library, album.
         state: there; to make; by hand.
         detail: which, and where; for what is to be done by hand, how.
     """
@@ -37,7 +38,8 @@ class NewJob:
         job: as the configuration will have it, the library by the name that it has or gets.
         source: whose assets they are.
         target: who gets copies.
-        link: from the target's folder to the source's.
+        link: from the target's folder to the source's; None: a mount takes its place.
+        volume: the mount, as a line of Immich's compose file.
         library: the library that holds the copies; None: it is not there yet.
         album_is_there: whether the target has the album; True where none is wanted.
     """
@@ -45,7 +47,8 @@ class NewJob:
     job: ShareJob
     source: KnownUser
     target: KnownUser
-    link: FolderLink
+    link: FolderLink | None
+    volume: str
     library: KnownLibrary | None
     album_is_there: bool
 
@@ -56,10 +59,7 @@ class NewJob:
             admin: with the key of an administrator, if there is one.
             of_target: with the target's key, if there is one.
         """
-        here = f" (here {self.link.here})" if self.link.here else ""
-        by_hand = f"not mounted here: {self.link.command}"
-        leads = f"{self.link.path} -> {self.link.text}{here}"
-        yield Step("link", *(("by hand", by_hand) if self.link.state == "not mounted" else (self.link.state, leads)))
+        yield self._access()
         facts = f"'{self.job.target_library}' of {self.target.email}, import path {self.job.target_prefix}, exclusion pattern {EXCLUSION}"
         if self.library is not None:
             yield Step("library", "there", f"'{self.library.name}' of {self.target.email} ({self.library.id})")
@@ -79,6 +79,22 @@ class NewJob:
         else:
             yield Step("album", "by hand", f"no key of {self.target.email}: they make the album {name}")
 
+    def _access(self) -> Step:
+        """How Immich gets from the target's folder to the source's."""
+        link = self.link
+        if link is None:
+            return Step("mount", "by hand", f"under volumes: of immich-server in its docker-compose.yml: {self.volume}")
+        if link.state == "not mounted":
+            return Step("link", "by hand", f"not mounted here: {link.command}")
+        return Step("link", link.state, f"{link.path} -> {link.text} (here {link.here})")
+
+    @property
+    def access_by_hand(self) -> str:
+        """What a person does so that Immich sees the folder."""
+        if self.link is None:
+            return f"add the volume {self.volume} to immich-server, and start it anew"
+        return f"the link must be there in Immich's container: {self.link.command}"
+
     def make(self, admin: ImmichClient | None, of_target: ImmichClient | None) -> dict[str, object]:
         """Make what is not there and can be made here.
 
@@ -88,7 +104,7 @@ class NewJob:
         Raises:
             UserError: something of it went wrong, or the library can only be made by hand; what was made stays, and is found again.
         """
-        if self.link.state == "to make":
+        if self.link is not None and self.link.state == "to make":
             self.link.make()
         library_id = self.library.id if self.library else None
         if library_id is None:
@@ -107,13 +123,14 @@ class NewJob:
         }
 
 
-def survey(known: Known, paths: PathMap, job: ShareJob) -> NewJob:
+def survey(known: Known, paths: PathMap, job: ShareJob, *, by_mount: bool) -> NewJob:
     """Look what a new job needs; nothing is changed.
 
     Args:
         known: what is in Immich's database.
         paths: where Immich's folders are mounted here.
         job: as a person wants it; its library need not be there.
+        by_mount: the target's folder is a read-only mount of the source's, which a person makes; else it is a link.
 
     Raises:
         ShareRefused: with everything that does not fit.
@@ -126,8 +143,8 @@ def survey(known: Known, paths: PathMap, job: ShareJob) -> NewJob:
         problems.append(f"both users are {source.email}: name two")
     problem = folder_problem(known, job.source_prefix, source)
     problems += [problem] if problem else []
-    link = folder_link(paths, job.target_prefix, job.source_prefix)
-    if link.state == "in the way":
+    link = None if by_mount else folder_link(paths, job.target_prefix, job.source_prefix)
+    if link is not None and link.state == "in the way":
         problems.append(
             f"{link.here} is there and is no link to {job.source_prefix}: move it away, or take another folder"
         )
@@ -137,7 +154,8 @@ def survey(known: Known, paths: PathMap, job: ShareJob) -> NewJob:
     )
     if problems:
         raise ShareRefused(problems)
-    return NewJob(job, source, target, link, library, album)
+    volume = compose_volume(paths, known.media, job.source_prefix, job.target_prefix)
+    return NewJob(job, source, target, link, volume, library, album)
 
 
 def _user(known: Known, word: str, problems: list[str]) -> KnownUser | None:

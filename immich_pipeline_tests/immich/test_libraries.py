@@ -22,6 +22,9 @@ def test_an_administrator_makes_one_for_another_user(version: str) -> None:
         assert (made.import_paths, made.exclusion_patterns) == (("/external/bob/from-alice",), ("**/*",))
         assert world.libraries[made.id].owner_id == bob.id
         assert alice.libraries() == [*before, made]
+        assert alice.folder_problem(made.id, "/external/bob/from-alice") is None
+        world.missing_folders.add("/external/bob/from-alice")
+        assert alice.folder_problem(made.id, "/external/bob/from-alice") == "Path does not exist (ENOENT)"
 
 
 def test_nobody_else_does() -> None:

@@ -91,6 +91,16 @@ def create_library(state: State, call: Call) -> Answer:
     return Answer(201, _library_json(state, library))
 
 
+@answers("POST /libraries/{id}/validate")
+def validate_library(state: State, call: Call) -> Answer:
+    def told(path: str) -> dict[str, object]:
+        if path in state.world.missing_folders:
+            return {"importPath": path, "isValid": False, "message": "Path does not exist (ENOENT)"}
+        return {"importPath": path, "isValid": True}
+
+    return Answer(body={"importPaths": [told(path) for path in call.body.get("importPaths", [])]})
+
+
 def _library_json(state: State, library: ExternalLibrary) -> dict[str, object]:
     assets = state.world.assets.values()
     return {
