@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import BinaryIO
 
 from immich_pipeline.media.bounded import BoundedReader, TooMuchWorkError
@@ -48,7 +48,8 @@ def read_metadata(fh: BinaryIO, fmt: Format) -> PhotoMetadata:
     for block in found.tiff[:_MAX_BLOCKS]:
         _add_tags(tags, block)
     xmp = _read_xmp(found, tags)
-    return _metadata(tags, xmp, found.own, _error(found.problems + tags.problems))
+    metadata = _metadata(tags, xmp, found.own, _error(found.problems + tags.problems))
+    return replace(metadata, burst_id=metadata.burst_id or clean_text(found.burst_id))
 
 
 def _add_tags(tags: TiffTags, block: TiffBlock) -> None:

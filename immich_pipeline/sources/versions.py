@@ -6,7 +6,7 @@ from immich_pipeline.config import Settings
 from immich_pipeline.store.batches import NOT_DOWNLOADED_THEN, NOT_MOUNTED_THEN, ContentVersions
 
 FILE_HASHES = "2"
-PHOTO_METADATA = "1"
+PHOTO_METADATA = "2"
 PERCEPTUAL_HASHES = "1"
 
 

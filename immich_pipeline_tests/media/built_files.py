@@ -115,6 +115,13 @@ def exif_segment(block: bytes) -> bytes:
     return segment(0xE1, b"Exif\0\0" + block)
 
 
+def gopro_field(name: bytes, kind: bytes, *values: bytes) -> bytes:
+    """A field of GoPro's; of the kind NUL it holds others."""
+    body = b"".join(values)
+    size, count = (1, len(body)) if kind == b"\0" else (len(values[0]), len(values))
+    return name + kind + struct.pack(">BH", size, count) + body + b"\0" * (-len(body) % 4)
+
+
 def chunk(kind: bytes, data: bytes) -> bytes:
     """A PNG chunk."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -109,6 +109,22 @@ def test_burst_ids_of_other_phones_are_in_xmp() -> None:
         assert read(built.jpeg(packet, built.exif_segment(built.tiff()))).burst_id == "burst-7"
 
 
+def test_the_burst_id_of_a_gopro_is_in_fields_of_its_own() -> None:
+    words = [bytes([0, 0, 0, number]) for number in range(1, 9)]
+    name, unique = built.gopro_field(b"DVNM", b"c", b"G", b"o", b"!"), built.gopro_field(b"MUID", b"L", *words)
+    device = built.gopro_field(b"DEVC", b"\0", name, unique)
+    for fields, expected in (
+        (device, "".join(word.hex() for word in words)),
+        (unique[:20], None),
+        (name + unique[:5], None),
+        (built.gopro_field(b"MUID", b"L", b""), None),
+    ):
+        assert read(built.jpeg(built.segment(0xE6, b"GoPro\0" + fields))).burst_id == expected
+    assert read(built.jpeg(built.segment(0xE6, b"other" + device))).burst_id is None
+    twice = [built.segment(0xE6, b"GoPro\0" + built.gopro_field(b"MUID", b"L", word)) for word in words]
+    assert read(built.jpeg(*twice)).burst_id == words[0].hex()
+
+
 def original(text: str, *more: built.Entry) -> PhotoMetadata:
     return of_exif([], [(built.ORIGINAL, built.ASCII, text), *more])
 

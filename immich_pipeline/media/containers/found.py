@@ -61,6 +61,7 @@ class Found:
     tiff: list[TiffBlock] = field(default_factory=list)
     xmp: list[bytes] = field(default_factory=list)
     own: OwnFields | None = None
+    burst_id: str | None = None
     problems: list[str] = field(default_factory=list)
 
     def add_exif(self, data: bytes, like: BoundedReader, role: Role = "image") -> None:

@@ -1,11 +1,12 @@
-"""JPEG: EXIF and XMP in APP1 segments, wherever they stand among the other segments."""
+"""JPEG: EXIF and XMP in APP1 segments, GoPro's fields in APP6, wherever they stand among the other segments."""
 
 from __future__ import annotations
 
 from immich_pipeline.media.bounded import BoundedReader
 from immich_pipeline.media.containers.found import Found, exif_start
+from immich_pipeline.media.containers.gopro import GPMF_PREFIX, media_unique_id
 
-_START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
+_START_OF_SCAN, _END_OF_IMAGE, _APP1, _APP6 = 0xDA, 0xD9, 0xE1, 0xE6
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RST0-7, SOI: no length follows
 _EXIF_PREFIX = b"Exif\0"
 _XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
@@ -14,15 +15,19 @@ _MAX_EXIF = 4 * 1024 * 1024
 
 
 def find_in_jpeg(reader: BoundedReader, found: Found) -> None:
-    """Collect the EXIF blocks and XMP packets of a JPEG.
+    """Collect the EXIF blocks and XMP packets of a JPEG, and the id of a burst.
 
     A segment holds 64 KB; larger EXIF goes on in following APP1 segments, which have the prefix but no TIFF header.
     """
     exif = b""
     for marker, position, size in _segments(reader):
-        if marker != _APP1:
+        if marker not in (_APP1, _APP6):
             continue
         data = reader.read_at(position, size)
+        if marker == _APP6:
+            if data.startswith(GPMF_PREFIX):
+                found.burst_id = found.burst_id or media_unique_id(data[len(GPMF_PREFIX) :])
+            continue
         if data.startswith(_XMP_PREFIX):
             found.xmp.append(data[len(_XMP_PREFIX) :])
         elif data.startswith(_EXIF_PREFIX):
