@@ -7,10 +7,10 @@ import psycopg
 from psycopg import sql
 
 from immich_pipeline.sharing import files, skips
+from immich_pipeline.sharing.candidates import PlannedFile, plan_files
 from immich_pipeline.sharing.copying import copy_batch, fill_batch, make_batch_table
 from immich_pipeline.sharing.faults import reach, said
 from immich_pipeline.sharing.media_folder import Link
-from immich_pipeline.sharing.tables import file_path
 from immich_pipeline.sharing.work import Counts, Work
 
 BATCH = 2000
@@ -26,13 +26,8 @@ _ADOPT = """
 INSERT INTO immich_pipeline_sharing.copy (target_id, source_id, source_owner, target_owner, job, run, state, adopted)
 SELECT target_id, source_id, %(source_owner)s, %(target_owner)s, %(job)s, %(run)s, 'live', true FROM candidate WHERE adopted
 """
-_LINKS = """
-SELECT batch.source_id::text, source.path, {file_path}
-FROM candidate AS batch JOIN asset_file AS source ON source."assetId" = batch.source_id
-WHERE source.type <> 'sidecar' AND NOT batch.adopted AND {which}
-UNION ALL
-SELECT batch.source_id::text, asset."originalPath", batch.path
-FROM candidate AS batch JOIN asset ON asset.id = batch.source_id WHERE batch.linked AND NOT batch.adopted AND {which}
+_NOTE_FILES = """
+INSERT INTO immich_pipeline_sharing.file (path, run) SELECT path, %(run)s FROM planned_file WHERE linked AND path IS NOT NULL
 """
 _GIVE_UP = """
 WITH given_up AS (DELETE FROM candidate WHERE source_id = ANY (%s::uuid[]) RETURNING target_id)
@@ -77,11 +72,6 @@ def copy_candidates(work: Work, copied: Copied, progress: Callable[[int], None])
         progress(copied.assets)
 
 
-def links_of(work: Work, which: sql.Composable) -> list[tuple[str, str, str | None]]:
-    """The files of candidates: id of the source asset, path of its file, path of the copy's (None: it has no place)."""
-    return work.connection.execute(sql.SQL(_LINKS).format(file_path=file_path(), which=which), work.values).fetchall()
-
-
 @dataclass(frozen=True)
 class _Batch:
     """Candidates that are copied together.
@@ -89,13 +79,13 @@ class _Batch:
     Attributes:
         work: the run.
         copied: what came of it so far.
-        wanted: their files, see `links_of`.
+        wanted: their files.
         made: paths of files that were not there before.
     """
 
     work: Work
     copied: Copied
-    wanted: list[tuple[str, str, str | None]]
+    wanted: list[PlannedFile]
     made: set[str]
 
 
@@ -103,14 +93,16 @@ def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
     which = _within(above, upto)
     with work.connection.transaction():
         work.connection.execute(sql.SQL(_INTEND).format(which=which), work.values)
-    wanted = links_of(work, which)
-    report = files.make(work, [Link(source, target) for _, source, target in wanted if target is not None])
+        wanted = plan_files(work, which)
+        work.connection.execute(_NOTE_FILES, work.values)
+    links = [Link(file.source, file.target) for file in wanted if file.target is not None]
+    report = files.make_noted(work, links)
     batch = _Batch(work, copied, wanted, set(report.made))
     with files.discarded_on_error(work):
         failed = {
-            source_id: report.failed[target] if target is not None else f"{path} is not named after its asset"
-            for source_id, path, target in wanted
-            if target is None or target in report.failed
+            file.source_id: report.failed[file.target] if file.target else f"{file.source} is not named after its asset"
+            for file in wanted
+            if file.target is None or file.target in report.failed
         }
         if failed:
             _give_up(batch, failed)
@@ -144,7 +136,7 @@ def _insert(batch: _Batch, above: int, upto: int) -> None:
 def _give_up(batch: _Batch, failed: Mapping[str, str]) -> None:
     """Write down which assets could not be copied, and remove the files that were made for them."""
     work = batch.work
-    paths = [target for source_id, _, target in batch.wanted if source_id in failed and target is not None]
+    paths = [file.target for file in batch.wanted if file.source_id in failed and file.target is not None]
     work.media.remove_all(path for path in paths if work.media.covers(path))
     with work.connection.transaction():
         files.settle(work, paths)

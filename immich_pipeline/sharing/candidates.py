@@ -1,15 +1,17 @@
 """The assets that a cycle copies: found once, kept in a temporary table, each with the place of its copy; and those that are left out.
 
-`candidate` holds what will be copied, `left_out` what was in scope and will not, with the reason.
+`candidate` holds what will be copied, `left_out` what was in scope and will not, with the reason; `planned_file` the files of candidates.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from psycopg import sql
 
 from immich_pipeline.sharing import scope
 from immich_pipeline.sharing.paths import PathOutside, copied_path, path_checksum, remapped
 from immich_pipeline.sharing.session import Connection
+from immich_pipeline.sharing.tables import file_path
 from immich_pipeline.sharing.work import Work
 
 # rank: the order of copying. linked: the original is a file of Immich's own, which gets a second name. adopted: the asset is there.
@@ -21,8 +23,9 @@ CREATE TEMPORARY TABLE candidate (
 CREATE INDEX ON pg_temp.candidate (rank);
 CREATE TEMPORARY TABLE left_out (source_id uuid PRIMARY KEY, reason text NOT NULL, blocking_asset uuid, detail text NOT NULL);
 CREATE TEMPORARY TABLE placed (source_id uuid PRIMARY KEY, path text NOT NULL, checksum bytea NOT NULL);
+CREATE TEMPORARY TABLE planned_file (source_id uuid NOT NULL, file_id uuid, source_path text NOT NULL, path text, linked boolean NOT NULL);
 """
-_DROP = "DROP TABLE IF EXISTS pg_temp.candidate, pg_temp.left_out, pg_temp.placed"
+_DROP = "DROP TABLE IF EXISTS pg_temp.candidate, pg_temp.left_out, pg_temp.placed, pg_temp.planned_file"
 
 # A skip holds while what stands in the way is there; one that failed, until its time.
 _NOT_SKIPPED = """
@@ -104,6 +107,32 @@ WHERE own."originalPath" = candidate.path AND own."libraryId" = %(target_library
 """
 
 
+# A sidecar lies beside the original: its row is copied, the file is not touched.
+_PLAN_FILES = """
+INSERT INTO planned_file (source_id, file_id, source_path, path, linked)
+SELECT batch.source_id, source.id, source.path, {file_path}, source.type <> 'sidecar'
+FROM candidate AS batch JOIN asset_file AS source ON source."assetId" = batch.source_id
+WHERE NOT batch.adopted AND {which}
+UNION ALL
+SELECT batch.source_id, NULL, asset."originalPath", batch.path, true
+FROM candidate AS batch JOIN asset ON asset.id = batch.source_id WHERE batch.linked AND NOT batch.adopted AND {which}
+"""
+
+
+class PlannedFile(NamedTuple):
+    """A file that a copy is to have.
+
+    Attributes:
+        source_id: the source asset.
+        source: path of its file.
+        target: path of the copy's; None: it has no place.
+    """
+
+    source_id: str
+    source: str
+    target: str | None
+
+
 def make_tables(connection: Connection) -> None:
     """Make the temporary tables, empty."""
     connection.execute(_DROP)
@@ -133,6 +162,16 @@ def find(work: Work) -> int:
     connection.execute("ANALYZE pg_temp.candidate")
     row = connection.execute("SELECT count(*) FROM candidate").fetchone()
     return row[0] if row else 0
+
+
+def plan_files(work: Work, which: sql.Composable = sql.SQL("TRUE")) -> list[PlannedFile]:  # noqa: B008 - a constant
+    """Fill `planned_file` with the files of the candidates that meet a condition; returns those that are to be linked."""
+    connection = work.connection
+    connection.execute("DELETE FROM planned_file")
+    connection.execute(sql.SQL(_PLAN_FILES).format(file_path=file_path(), which=which), work.values)
+    connection.execute("ANALYZE pg_temp.planned_file")
+    rows = connection.execute("SELECT source_id::text, source_path, path FROM planned_file WHERE linked").fetchall()
+    return [PlannedFile(*row) for row in rows]
 
 
 def _place(work: Work) -> None:

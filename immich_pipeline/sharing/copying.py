@@ -1,5 +1,7 @@
 """The rows of copies: each table's, by one statement from the ids of a batch."""
 
+from collections.abc import Iterator
+
 from psycopg import sql
 
 from immich_pipeline.sharing import faces, people
@@ -15,21 +17,25 @@ CREATE TEMPORARY TABLE batch (
 """
 _FILL = "INSERT INTO batch SELECT source_id, target_id, path, checksum FROM candidate WHERE NOT adopted AND {which}"
 
-# A file that came to the source after those of the batch were made is carried over as a later change.
-_UNMADE_FILES = """
-DELETE FROM asset_file USING batch WHERE asset_file."assetId" = batch.target_id AND asset_file.type <> 'sidecar'
-  AND NOT EXISTS (SELECT FROM immich_pipeline_sharing.file WHERE file.path = asset_file.path)
+# Their paths are worked out already, and a file that has come to the source since is carried over as a later change.
+_FILES = """
+INSERT INTO asset_file ({columns}) SELECT {values}
+FROM planned_file AS planned JOIN batch ON batch.source_id = planned.source_id JOIN asset_file AS source ON source.id = planned.file_id
+WHERE planned.path IS NOT NULL
 """
+_COUNT_FILES = "SELECT count(*) FROM planned_file WHERE file_id IS NOT NULL AND path IS NOT NULL"
+
 _SETTLED = """
 WITH settled AS (
-  DELETE FROM immich_pipeline_sharing.file USING (
-    SELECT path FROM batch UNION ALL SELECT asset_file.path FROM asset_file JOIN batch ON batch.target_id = asset_file."assetId"
-  ) AS named WHERE named.path = file.path
+  DELETE FROM immich_pipeline_sharing.file USING planned_file AS planned JOIN batch ON batch.source_id = planned.source_id
+  WHERE planned.path = file.path
 ), forgotten AS (
   DELETE FROM immich_pipeline_sharing.skip USING batch
   WHERE skip.source_id = batch.source_id AND skip.target_owner = %(target_owner)s
 )
-UPDATE immich_pipeline_sharing.copy SET state = 'live', made_at = clock_timestamp() FROM batch WHERE batch.target_id = copy.target_id
+UPDATE immich_pipeline_sharing.copy
+SET state = 'live', made_at = clock_timestamp(), locked = coalesce(exif."lockedProperties", '{}')
+FROM batch LEFT JOIN asset_exif AS exif ON exif."assetId" = batch.target_id WHERE batch.target_id = copy.target_id
 """
 
 
@@ -49,7 +55,6 @@ def copy_batch(work: Work) -> Counts:
     """Insert all rows of the copies in `batch`, in the transaction that made it; returns how many per table."""
     tables = copied_tables(work.layout)
     counts = {table.name: _insert(work, table) for table in tables}
-    counts["asset_file"] -= work.connection.execute(_UNMADE_FILES).rowcount
     for step in (people.ensure_people, faces.copy_faces):
         for table, rows in step(work).items():
             counts[table] = counts.get(table, 0) + rows
@@ -64,12 +69,20 @@ def count_batch(work: Work) -> Counts:
 
 
 def _insert(work: Work, table: CopiedTable) -> int:
-    statement = sql.SQL("INSERT INTO {} ({}) {}").format(table_name(table.name), table.column_list(), table.rows())
+    if table.name == "asset_file":
+        statement = sql.SQL(_FILES).format(columns=table.column_list(), values=sql.SQL(", ").join(_planned(table)))
+    else:
+        statement = sql.SQL("INSERT INTO {} ({}) {}").format(table_name(table.name), table.column_list(), table.rows())
     return work.connection.execute(statement, work.values).rowcount
 
 
+def _planned(table: CopiedTable) -> Iterator[sql.Composable]:
+    for column, value in zip(table.columns, table.values, strict=True):
+        yield sql.SQL("planned.path") if column == "path" else value
+
+
 def _count(work: Work, table: CopiedTable) -> int:
-    row = work.connection.execute(
-        sql.SQL("SELECT count(*) FROM ({}) AS rows").format(table.rows()), work.values
-    ).fetchone()
+    count = sql.SQL("SELECT count(*) FROM ({}) AS rows").format(table.rows())
+    query = sql.SQL(_COUNT_FILES) if table.name == "asset_file" else count
+    row = work.connection.execute(query, work.values).fetchone()
     return row[0] if row else 0

@@ -13,7 +13,7 @@ from immich_pipeline.sharing.media_folder import Link, LinkReport
 from immich_pipeline.sharing.work import Counts, Work
 
 _NOTE = """
-INSERT INTO immich_pipeline_sharing.file (path, run) SELECT path, %(run)s FROM unnest(%(paths)s::text[]) AS path ON CONFLICT DO NOTHING
+INSERT INTO immich_pipeline_sharing.file (path, run) SELECT path, %(run)s FROM unnest(%(paths)s::text[]) AS path
 """
 _SETTLE = "DELETE FROM immich_pipeline_sharing.file WHERE path = ANY (%s)"
 
@@ -36,6 +36,15 @@ def make(work: Work, links: Sequence[Link]) -> LinkReport:
         return LinkReport()
     with work.connection.transaction():
         work.connection.execute(_NOTE, {**work.values, "paths": [link.target for link in links]})
+    return make_noted(work, links)
+
+
+def make_noted(work: Work, links: Sequence[Link]) -> LinkReport:
+    """The same, of files that are noted already.
+
+    Raises:
+        NotLinked: as `make`.
+    """
     with discarded_on_error(work):
         return work.media.link_all(links, work.job.policy.other_filesystem)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from psycopg import IsolationLevel, sql
+from psycopg import IsolationLevel
 
 from immich_pipeline.progress import byte_size
 from immich_pipeline.sharing import (
@@ -17,7 +17,6 @@ from immich_pipeline.sharing import (
     skips,
     steps,
 )
-from immich_pipeline.sharing.batches import links_of
 from immich_pipeline.sharing.contract import check_job, read_layout
 from immich_pipeline.sharing.copying import count_batch, fill_batch, make_batch_table
 from immich_pipeline.sharing.media_folder import Link, MediaFolder, Space
@@ -86,8 +85,7 @@ def _outlook(work: Work, brake: RemovalBrake) -> Outlook:
 
 def _links(work: Work) -> list[Link]:
     """The files that copies would get, in place of the sources'."""
-    found = links_of(work, sql.SQL("TRUE"))
-    return [Link(path, target) for _, path, target in found if target is not None]
+    return [Link(file.source, file.target) for file in candidates.plan_files(work) if file.target is not None]
 
 
 def _copying(work: Work, links: list[Link]) -> Planned:

@@ -42,7 +42,7 @@ CREATE INDEX ON immich_pipeline_sharing.copy (run);
 -- Files that a run is about to make, or has made for rows that are not committed yet; committed before the first of them is made. What is
 -- still here when the next run begins is removed, unless a row of Immich's names it.
 CREATE TABLE immich_pipeline_sharing.file (
-  path text PRIMARY KEY,
+  path text NOT NULL,                                -- without an index: there are few at a time, and they do not stay
   run bigint NOT NULL REFERENCES immich_pipeline_sharing.run
 );
 
