@@ -22,6 +22,8 @@ from immich_pipeline.sources.immich.stacks import STACK_SCHEMA, StacksByAsset
 OVERLAP = timedelta(minutes=2)
 """Read again before the newest change that was seen: a change that the server's database committed late carries an earlier time."""
 
+_SAID: set[str] = set()
+
 
 @dataclass(frozen=True)
 class ApiCursor:
@@ -53,7 +55,6 @@ class ApiReader:
         """Take over the settings; nothing is asked yet."""
         self._settings = settings
         self._stack = ExitStack()
-        self._noted = False
         self._clients: dict[str, ImmichClient] = {}
 
     @property
@@ -83,11 +84,11 @@ class ApiReader:
         return found
 
     def _note_version(self, client: ImmichClient) -> None:
-        """Say once what cannot be done with a server of this version."""
+        """Say once what cannot be done with a server of this version, and not again at every look."""
         note = client.support().note
-        if note and not self._noted:
+        if note and note not in _SAID:
             logger.warning(note)
-        self._noted = True
+            _SAID.add(note)
 
     def _refuse_unknown(self, scopes: Sequence[Scope]) -> None:
         """Nothing is taken for gone because a name in the settings is misspelt."""

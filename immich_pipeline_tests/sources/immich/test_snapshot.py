@@ -6,11 +6,15 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from immich_pipeline.immich.errors import ImmichError
+from immich_pipeline.media.formats import FormatTable
+from immich_pipeline.sources.immich.server import ImmichServer
 from immich_pipeline.sources.immich.snapshot import take_server_snapshot
 from immich_pipeline.sources.immich.watch import server_news
 from immich_pipeline.store.database import Database
+from immich_pipeline.store.library import activate_sources
+from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import every_flag
-from immich_pipeline_tests.sources.immich.set_up import VERSIONS, Lab, lab_of, stored_records
+from immich_pipeline_tests.sources.immich.set_up import VERSIONS, Lab, api_settings, lab_of, stored_records
 
 MakeDatabase = Callable[[str], str]
 
@@ -170,6 +174,20 @@ def test_whether_there_is_a_trash_is_remembered(lab: Lab, database: Database) ->
     take_server_snapshot(database, server)
     take_server_snapshot(database, lab.server("database", database))
     assert [*found, *query(database, "SELECT trash_days FROM library.source")] == [(30,), (0,), (7,), (7,)]
+
+
+def test_a_newer_version_is_read_and_one_sentence_says_that_it_is_not_changed(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = every_flag("3.9.0")
+    with StubServer(world, validate=False) as stub:
+        server = ImmichServer(api_settings(world, stub.url), FormatTable.load())
+        activate_sources(database, [server.row])
+        for _ in range(2):
+            assert take_server_snapshot(database, server).problems == {}
+            server_news(database, server)
+    assert stored_records(database).height == sum(asset.visibility != "locked" for asset in world.assets.values())
+    assert caplog.text.count("newer than this program knows (up to 3.2): it is read, never changed") == 1
 
 
 def test_only_what_is_included_is_looked_after(lab: Lab, database: Database) -> None:
