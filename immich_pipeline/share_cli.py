@@ -1,4 +1,4 @@
-"""`immich-pipeline share ...`: set a job up, see how the jobs stand, take one back, take over another program's copies, the role's SQL."""
+"""`immich-pipeline share ...`: set a job up, see how jobs stand, take one back, restore, adopt another program's copies, the role's SQL."""
 
 import os
 import sys
@@ -148,6 +148,38 @@ def undo(*, home: Path | None, yes: bool, job: str | None, run: int | None) -> N
     click.echo("taken back: " + (_counts(done.counts) or "nothing: there was nothing of it"))
     if done.refused:
         sys.exit(1)
+
+
+@share.command()
+@_home
+@_yes
+@click.argument("job")
+@click.argument("asset_ids", metavar="[ASSET]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Everything that the target threw away.")
+def restore(*, home: Path | None, yes: bool, job: str, asset_ids: tuple[str, ...], every: bool) -> None:
+    """Give back what the target threw away of JOB: single ASSETs, by the id of the photo or of the copy, or all.
+
+    Copies in the target's trash are shown again; those that were deleted for good are made again by the next run. Immich's own trash cannot
+    give a copy back.
+    """
+    from immich_pipeline.sharing import opening  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.sharing.restore import restore_copies  # noqa: PLC0415 - as above
+
+    if every == bool(asset_ids):
+        raise click.UsageError("name assets, or say --all")
+    with opening.open_share(settings_with(home=home), job) as one:
+        wanted = None if every else asset_ids
+        seen = restore_copies(one.connection, one.job, one.media, wanted, dry_run=True)
+        found = (
+            f"{seen.shown:,} copies are taken out of the trash, {seen.forgotten:,} will be made again by the next run"
+        )
+        if not seen.shown + seen.forgotten:
+            click.echo("there is nothing that was thrown away")
+            return
+        if not yes and not click.confirm(f"{found}: do that?"):
+            raise UserError("nothing was done")
+        done = restore_copies(one.connection, one.job, one.media, wanted, dry_run=False)
+    click.echo(f"{found} (back: 'immich-pipeline share undo --run {done.run}')")
 
 
 @share.command()

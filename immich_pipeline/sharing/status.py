@@ -7,7 +7,7 @@ from datetime import datetime
 from immich_pipeline.sharing.cycle import look
 from immich_pipeline.sharing.model import Job, RemovalBrake
 from immich_pipeline.sharing.opening import OpenShare
-from immich_pipeline.sharing.reports import OPERATIONS, Outlook
+from immich_pipeline.sharing.reports import OPERATIONS, LeftOut, Outlook
 from immich_pipeline.sharing.runs import is_prepared
 from immich_pipeline.sharing.session import Connection
 
@@ -19,11 +19,6 @@ _LAST_RUNS = """
 SELECT id, started_at, ended_at, undone_at, coalesce((SELECT sum(value::bigint) FROM jsonb_each(counts) AS part (operation, tables),
   jsonb_each_text(tables) AS row (name, value)), 0)
 FROM immich_pipeline_sharing.run WHERE job = %s ORDER BY id DESC LIMIT %s
-"""
-_SKIPS = """
-SELECT reason, coalesce(asset."originalPath", skip.source_id::text), skip.blocking_asset::text, skip.detail, skip.retry_at
-FROM immich_pipeline_sharing.skip LEFT JOIN asset ON asset.id = skip.source_id
-WHERE skip.job = %s ORDER BY reason, skip.noted_at DESC
 """
 
 
@@ -39,25 +34,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Skip:
-    """A source asset that is not copied.
-
-    Attributes:
-        reason: owned_content, owned_name, failed.
-        path: of the original, as Immich sees it.
-        blocking_asset: the target's own asset that stands in the way.
-        detail: what was said of a failure.
-        retry_at: when it is tried again.
-    """
-
-    reason: str
-    path: str
-    blocking_asset: str | None
-    detail: str
-    retry_at: datetime | None
-
-
-@dataclass(frozen=True)
 class JobStatus:
     """Everything that is told of one job.
 
@@ -65,14 +41,12 @@ class JobStatus:
         job: the job.
         states: state of a copy (live, trashed, kept, refused, ...) to their number.
         runs: the last ones, the newest first.
-        skips: every asset that is left out.
         outlook: what the next run would do.
     """
 
     job: Job
     states: dict[str, int]
     runs: tuple[Run, ...]
-    skips: tuple[Skip, ...]
     outlook: Outlook
 
 
@@ -88,7 +62,6 @@ def job_status(share: OpenShare) -> JobStatus:
         share.job,
         dict(share.connection.execute(_STATES, [share.job.name]).fetchall()) if known else {},
         tuple(runs_of(share.connection, share.job.name)) if known else (),
-        tuple(skips_of(share.connection, share.job.name)) if known else (),
         outlook,
     )
 
@@ -97,12 +70,6 @@ def runs_of(connection: Connection, job: str) -> Iterator[Run]:
     """The last runs of a job, the newest first."""
     for row in connection.execute(_LAST_RUNS, [job, _RUNS]).fetchall():
         yield Run(*row)
-
-
-def skips_of(connection: Connection, job: str) -> Iterator[Skip]:
-    """What is left out, by reason, the newest first."""
-    for row in connection.execute(_SKIPS, [job]).fetchall():
-        yield Skip(*row)
 
 
 def as_text(status: JobStatus) -> str:
@@ -121,7 +88,7 @@ def _lines(status: JobStatus) -> Iterator[str]:
         since = f", the first since {outlook.backlog.oldest:%Y-%m-%d}" if outlook.backlog.oldest else ""
         yield f"  waiting for Immich: {outlook.backlog.count:,} assets are not processed yet{since}"
     for reason, count in outlook.skips.items():
-        examples = [_example(skip) for skip in status.skips if skip.reason == reason][:_EXAMPLES]
+        examples = [_example(one) for one in outlook.left_out if one.reason == reason][:_EXAMPLES]
         yield f"  left out, {reason}: {count:,}" + (f" ({'; '.join(examples)})" if examples else "")
     for problem in outlook.problems:
         yield f"  note: {problem}"
@@ -130,11 +97,6 @@ def _lines(status: JobStatus) -> Iterator[str]:
         yield f"  run {run.run}: {run.started_at:%Y-%m-%d %H:%M} UTC, {end}, {run.written:,} rows and files"
 
 
-def _example(skip: Skip) -> str:
-    parts = [
-        skip.path,
-        f"there is {skip.blocking_asset}" if skip.blocking_asset else "",
-        skip.detail,
-        f"again after {skip.retry_at:%Y-%m-%d %H:%M} UTC" if skip.retry_at else "",
-    ]
-    return ", ".join(part for part in parts if part)
+def _example(one: LeftOut) -> str:
+    there = f"there is {one.blocking_asset}" if one.blocking_asset else ""
+    return ", ".join(part for part in (one.path, there, one.detail) if part)

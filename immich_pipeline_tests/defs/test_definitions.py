@@ -51,6 +51,14 @@ CHECKS = {
     "share_plan:immich_is_as_known",
     "share_plan:no_mass_removal",
     "shared_records:no_operation_failed",
+    "shared_records:jobs_for_copies",
+    "shared_records:copies_offline",
+    "shared_records:originals_in_danger",
+    "shared_records:scan_pending",
+    "shared_records:live_halves",
+    "shared_records:chain_length",
+    "shared_records:people_invented",
+    "shared_records:leaked_files",
     "integrity_audits:every_file_is_as_it_was",
 }
 JOBS = {

@@ -1,6 +1,7 @@
 """One user's photos in another's library: what would be written, and what was."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,8 @@ from immich_pipeline.sharing.reports import Operation, Planned
 
 _OWNERS = ["team:immich-pipeline"]
 _COUNTED = {"operation": pl.String(), "table": pl.String(), "rows": pl.Int64()}
+_LEFT_OUT = {"reason": pl.String(), "path": pl.String(), "blocking_asset": pl.String(), "detail": pl.String()}
+_SHOWN = 20
 _SAMPLED = {"operation": pl.String(), "which": pl.String()}
 
 
@@ -101,6 +104,9 @@ def _shown(seen: SharePlan) -> dict[str, Any]:
         "samples": markdown_table(_samples(outlook.planned)),
         **backlog,
         "left_out": counts_table(dict(outlook.skips), "reason"),
+        "left_out_samples": markdown_table(
+            pl.DataFrame([asdict(one) for one in outlook.left_out[:_SHOWN]], schema=_LEFT_OUT)
+        ),
         "notes": markdown_table(pl.DataFrame({"note": list(outlook.problems)}, schema={"note": pl.String()})),
     }
 

@@ -1,5 +1,7 @@
 """Is sharing safe, and is it left in peace? Each check looks at the job of its partition only."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import polars as pl
 
@@ -9,9 +11,12 @@ from immich_pipeline.defs.metadata import markdown_table
 from immich_pipeline.defs.partitions import share_jobs
 from immich_pipeline.defs.resources import PipelineResource
 from immich_pipeline.defs.sharing.assets import share_plan, shared_records
+from immich_pipeline.sharing.checks import CHECKS, Finding
 from immich_pipeline.sharing.contract import CannotShare, check_job, read_layout
 from immich_pipeline.sharing.cycle import look
 from immich_pipeline.sharing.opening import open_share, removal_brake
+from immich_pipeline.sharing.runs import is_prepared
+from immich_pipeline.sharing.work import Work
 
 
 @dg.asset_check(asset=share_plan, blocking=True, partitions_def=share_jobs)
@@ -52,6 +57,29 @@ def no_mass_removal(context: dg.AssetCheckExecutionContext, pipeline: PipelineRe
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"leaving": leaving, "copies": outlook.copies, "reason": reason or "none"},
     )
+
+
+def _check(look_at: Callable[[Work], Finding]) -> dg.AssetChecksDefinition:
+    """A check of what one of sharing's own looks at says of the partition's job."""
+
+    @dg.asset_check(asset=shared_records, name=look_at.__name__, description=look_at.__doc__, partitions_def=share_jobs)
+    def check(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with open_share(pipeline.settings(), context.partition_key) as share:
+            if not is_prepared(share.connection):
+                return dg.AssetCheckResult(passed=True, metadata={"copies": 0})
+            layout = read_layout(share.connection)
+            found = look_at(Work(share.connection, share.job, 0, layout, share.media))
+        samples = pl.DataFrame({"sample": found.samples}, schema={"sample": pl.String()})
+        return dg.AssetCheckResult(
+            passed=found.passed,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={**found.numbers, "samples": markdown_table(samples), "remedy": found.remedy},
+        )
+
+    return check
+
+
+of_copies = [_check(look_at) for look_at in CHECKS]
 
 
 @dg.asset_check(asset=shared_records, partitions_def=share_jobs)
