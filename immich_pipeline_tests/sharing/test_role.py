@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from immich_pipeline.sharing.role import role_sql
+from immich_pipeline.sharing.role import missing_rights, role_sql
 from immich_pipeline.sharing.session import open_session, prepare, writing
 from immich_pipeline_tests.sharing.house import House
 from immich_pipeline_tests.sharing.versions import EVERY_VERSION
@@ -36,6 +36,7 @@ def test_it_may_keep_its_own_tables_and_nothing_that_is_not_needed(house: House)
         with writing(connection):
             connection.execute("INSERT INTO immich_pipeline_sharing.run (job) VALUES ('x')")
         assert connection.execute('SELECT email FROM "user" WHERE id = %s', [house.bob]).fetchone() is not None
+        assert missing_rights(connection) == []
         assert connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone() is not None
         for statement in REFUSED:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):

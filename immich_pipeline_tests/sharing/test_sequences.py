@@ -1,5 +1,6 @@
 """Whatever happens, in whatever order: in the end the target has what a fresh copy of the source would be, and its own choices."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import replace as with_changes
@@ -14,6 +15,8 @@ from immich_pipeline_tests.sharing.invariants import broken, copied, copies_of, 
 from immich_pipeline_tests.sharing.runs import cycle
 from immich_pipeline_tests.sharing.views import views
 
+EXAMPLES = int(os.environ.get("SHARING_SEQUENCES", "8"))
+"""In the suite; more by the environment."""
 POLICY = SharePolicy(tags="copy", on_source_delete="delete", names="fill")
 RELEASED = RemovalBrake(released=True)
 
@@ -290,7 +293,9 @@ def broken_but_for_choices(play: Play) -> list[str]:
     ]  # fmt: skip
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+@settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+)
 @given(
     version=st.sampled_from(["3.1.0", "3.2"]),
     story=st.lists(st.tuples(st.sampled_from(HAPPENINGS), st.integers(0, 100)), min_size=5, max_size=25),
