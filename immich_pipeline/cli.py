@@ -71,10 +71,11 @@ def doctor(*, home: Path | None, as_document: bool) -> None:
 
     Exit code 0: everything that is configured works. 1: something will not. 2: nothing can.
     """
-    from immich_pipeline.sources import doctor as visit  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.sharing.doctor import look_at_sharing  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.sources import doctor as visit  # noqa: PLC0415 - as above
 
     try:
-        report = visit.run_doctor(_settings(home=home))
+        report = visit.run_doctor(_settings(home=home), sharing=look_at_sharing)
     except UserError as error:  # the visit itself raises none: the settings cannot be used
         report = visit.settings_report(error)
     click.echo(visit.as_json(report) if as_document else visit.as_table(report))

@@ -77,3 +77,9 @@ def _state(here: Path | None, target_prefix: str, source_prefix: str) -> State:
         return "in the way"
     leads_to = posixpath.normpath(posixpath.join(posixpath.dirname(target_prefix), str(said)))
     return "there" if leads_to == source_prefix else "in the way"
+
+
+def is_link_here(paths: PathMap, target_prefix: str) -> bool:
+    """Whether the target's folder is a symbolic link, as far as it is mounted here."""
+    here = _place(paths, target_prefix)
+    return here is not None and here.is_symlink()

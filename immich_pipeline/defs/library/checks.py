@@ -8,6 +8,7 @@ from immich_pipeline.defs.library.assets import ingest_batches, library_snapshot
 from immich_pipeline.defs.metadata import markdown_table
 from immich_pipeline.defs.partitions import ingest_batches as ingest_batches_def
 from immich_pipeline.defs.resources import PipelineResource
+from immich_pipeline.sharing.doctor import look_at_sharing
 from immich_pipeline.sources.doctor import cheap_findings
 from immich_pipeline.store import checks
 from immich_pipeline.store.readings import active_readings
@@ -58,7 +59,7 @@ def as_many_assets_as_the_server_counts(pipeline: PipelineResource) -> dg.AssetC
 @dg.asset_check(asset=library_snapshot, name=SET_UP_CHECK)
 def everything_configured_works(pipeline: PipelineResource) -> dg.AssetCheckResult:
     """Server, keys, database, mounts and folders are as the features need them. Each finding says what to do about it."""
-    report = cheap_findings(pipeline.settings())
+    report = cheap_findings(pipeline.settings(), sharing=look_at_sharing)
     wrong = [row for row in report.rows if row.state != "ok"]
     lines = pl.DataFrame([vars(row) for row in wrong], schema=["area", "subject", "state", "detail", "remedy"])
     features = pl.DataFrame([vars(feature) for feature in report.features])

@@ -19,7 +19,7 @@ _LABELS = {
     "duplicates": "Immich's own duplicates",
     "resolving": "resolving duplicates",
     "uploading": "undoing after a purge",
-    "sharing-setup": "sharing",
+    "sharing-setup": "setting up sharing",
 }
 
 

@@ -25,7 +25,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        area: what it is part of: settings, folders, server, keys, database, owners, mounts, files, disk.
+        area: what it is part of: settings, folders, server, keys, database, owners, mounts, files, disk, sharing.
         subject: what was looked at, e.g. a key's label or a folder.
         state: ok; warning: works, but should be known; problem: something that is configured does not work.
         detail: what was found.

@@ -1,7 +1,7 @@
 """The visit: the checks, side by side in three rounds, then what follows from them."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,18 +29,25 @@ from immich_pipeline.sources.doctor.owners import look_at_albums, look_at_librar
 from immich_pipeline.sources.doctor.report import Finding, Report
 from immich_pipeline.sources.doctor.server import look_at_key, look_at_server, name_of, note_double_keys
 
+Further = Callable[[Settings, Notes], None]
+"""A check of a part that the doctor itself does not know."""
 
-def run_doctor(settings: Settings) -> Report:
+
+def run_doctor(settings: Settings, **further: Further) -> Report:
     """Look at everything that the settings name, and say what will work.
 
     Nothing is changed anywhere. Whatever fails is a finding. Every check is bounded in time, all of them together by four minutes.
+
+    Args:
+        settings: what is looked at.
+        further: more checks, by the area of their findings.
     """
-    return _visit(settings, THOROUGH)
+    return _visit(settings, THOROUGH, further)
 
 
-def cheap_findings(settings: Settings) -> Report:
+def cheap_findings(settings: Settings, **further: Further) -> Report:
     """The same in less than ten seconds: no files are sampled, and servers have less time to answer."""
-    return _visit(settings, CHEAP)
+    return _visit(settings, CHEAP, further)
 
 
 def settings_report(error: UserError) -> Report:
@@ -50,7 +57,8 @@ def settings_report(error: UserError) -> Report:
     return Report(rows, (), can_work=False).without(Secrets())
 
 
-def _visit(settings: Settings, limits: Limits) -> Report:
+def _visit(settings: Settings, limits: Limits, further: Mapping[str, Further]) -> Report:
+    others = [Look(area, area, 2 * limits.step_seconds, partial(check, settings)) for area, check in further.items()]
     folder = Look("folders", str(settings.folder), limits.step_seconds, partial(look_at_folder, settings))
     disk = Look("disk", str(settings.home), limits.step_seconds, partial(look_at_data_folder, settings))
     writable = Look("folders", str(settings.folder), limits.step_seconds, lambda _: may_be_written(settings))
@@ -64,7 +72,9 @@ def _visit(settings: Settings, limits: Limits) -> Report:
         folder_writable=bool(writable.wait()),
         backups_fit=bool(backups.wait()),
     )
-    rows = [*_settings_rows(settings), *folder.rows, *disk.rows, *backups.rows, *found]
+    for other in others:
+        other.wait()
+    rows = [*_settings_rows(settings), *folder.rows, *disk.rows, *backups.rows, *found, *_rows(others)]
     features = conclude(settings, facts)
     can_work = any(
         item.name in ("snapshot", "folder of photos") and item.state in ("works", "partly") for item in features

@@ -76,7 +76,7 @@ def test_the_database_alone(place: Place, make_immich_database: MakeDatabase) ->
     found = states(report)
     assert found["snapshot"] == found["full-file hashes"] == found["embeddings and faces"] == "works"
     assert found["perceptual hashes"] == "works"
-    assert found["tags"] == found["sharing"] == "off"
+    assert found["tags"] == found["setting up sharing"] == "off"
     assert "no key here" in row(report, "bob@example.org").detail
 
 
@@ -99,7 +99,7 @@ def test_keys_that_are_meant_for_reading(place: Place, immich_server: Serve) -> 
     report = run_doctor(place.settings(url=immich_server(place.world).url))
     assert report.exit_code == 0
     assert states(report)["snapshot"] == "works"
-    assert {states(report)[name] for name in ("making stacks", "tags", "trash", "sharing")} == {"off"}
+    assert {states(report)[name] for name in ("making stacks", "tags", "trash", "setting up sharing")} == {"off"}
     assert "none to change anything" in row(report, "key of Alice").detail
 
 
@@ -326,9 +326,9 @@ def test_no_key_of_an_administrator(place: Place, immich_server: Serve) -> None:
     server = immich_server(place.world)
     report = run_doctor(place.settings(url=server.url, users=["Bob"]))
     assert report.exit_code == 0
-    assert states(report)["sharing"] == "off"
+    assert states(report)["setting up sharing"] == "off"
     without_permission(server, place, "Alice", "library.create")
-    assert states(run_doctor(place.settings(url=server.url)))["sharing"] == "no"
+    assert states(run_doctor(place.settings(url=server.url)))["setting up sharing"] == "no"
 
 
 def test_what_is_included(place: Place, immich_server: Serve, make_immich_database: MakeDatabase) -> None:
