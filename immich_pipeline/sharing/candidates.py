@@ -40,6 +40,7 @@ SELECT DISTINCT ON (source.id) source.id, 'owned_content', own.id, own."original
 FROM candidate JOIN asset AS source ON source.id = candidate.source_id JOIN asset AS own ON own.checksum = source.checksum
 WHERE own."ownerId" = %(target_owner)s::uuid AND own."checksumAlgorithm" = 'sha1' AND source."checksumAlgorithm" = 'sha1'
   AND source.visibility <> 'hidden'
+  AND NOT candidate.adopted AND NOT EXISTS (SELECT FROM candidate AS copied WHERE copied.target_id = own.id)
   AND NOT EXISTS (SELECT FROM immich_pipeline_sharing.copy WHERE copy.target_id = own.id)
 ORDER BY source.id, own."createdAt", own.id
 """
@@ -55,6 +56,7 @@ FROM candidate JOIN asset AS source ON source.id = candidate.source_id JOIN asse
 WHERE own."ownerId" = %(target_owner)s::uuid AND own.type = source.type AND source.visibility <> 'hidden'
   AND exif."dateTimeOriginal" <> date_trunc('second', exif."dateTimeOriginal")
   AND lower(regexp_replace(own."originalFileName", '\\.[^.]*$', '')) = lower(regexp_replace(source."originalFileName", '\\.[^.]*$', ''))
+  AND NOT candidate.adopted AND NOT EXISTS (SELECT FROM candidate AS copied WHERE copied.target_id = own.id)
   AND NOT EXISTS (SELECT FROM immich_pipeline_sharing.copy WHERE copy.target_id = own.id)
 ORDER BY source.id, own."createdAt", own.id
 ON CONFLICT DO NOTHING
@@ -105,7 +107,14 @@ UPDATE candidate SET target_id = own.id, adopted = true
 FROM asset AS own
 WHERE own."originalPath" = candidate.path AND own."libraryId" = %(target_library)s::uuid AND own."ownerId" = %(target_owner)s::uuid
 """
-
+# A video that lies in Immich's own folder is called after itself: it is the one that the copy of its still has.
+_ADOPT_FILMS = """
+UPDATE candidate SET target_id = film.id, path = film."originalPath", checksum = film.checksum, adopted = true
+FROM asset AS source JOIN candidate AS still ON still.source_id = source.id AND still.adopted JOIN asset AS own ON own.id = still.target_id
+  JOIN asset AS film ON film.id = own."livePhotoVideoId" AND film."libraryId" = %(target_library)s::uuid
+WHERE candidate.linked AND NOT candidate.adopted AND source."livePhotoVideoId" = candidate.source_id
+  AND NOT EXISTS (SELECT FROM immich_pipeline_sharing.copy WHERE copy.target_id = film.id)
+"""
 
 # A sidecar lies beside the original: its row is copied, the file is not touched.
 _PLAN_FILES = """
@@ -151,10 +160,11 @@ def find(work: Work) -> int:
     if not found:
         return 0
     connection.execute("ANALYZE pg_temp.candidate")
-    for statement in (_OWNED, _OWNED_BY_NAME, _FORGET_LEFT_OUT, _LONELY_HALVES):
-        connection.execute(statement, values)
     _place(work)
-    for statement in (_RANK, _TAKEN, _FORGET_LEFT_OUT, _ADOPT):
+    # a copy that is there already must not be taken for something of the target's own
+    for statement in (_RANK, _TAKEN, _FORGET_LEFT_OUT, _ADOPT, _ADOPT_FILMS):
+        connection.execute(statement, values)
+    for statement in (_OWNED, _OWNED_BY_NAME, _FORGET_LEFT_OUT, _LONELY_HALVES):
         connection.execute(statement, values)
     # what is left out is told of all, whatever was chosen
     chosen = work.among(sql.SQL("candidate.source_id"))
