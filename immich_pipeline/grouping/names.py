@@ -16,11 +16,6 @@ def folded(text: pl.Expr) -> pl.Expr:
     return text.str.normalize("NFC").str.to_uppercase().str.to_lowercase().str.normalize("NFC")
 
 
-def stem_key(name: pl.Expr, rules: GroupingRules) -> pl.Expr:
-    """The folded name without its media extensions, however many it has; never empty unless the name is."""
-    return without_extensions(folded(name), rules)
-
-
 def without_extensions(folded_name: pl.Expr, rules: GroupingRules) -> pl.Expr:
     """A folded name without its media extensions, however many it has; never empty unless the name is."""
     extensions = "|".join(map(re.escape, rules.media_extensions))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from immich_pipeline.immich.errors import ApiError
 
@@ -69,13 +69,6 @@ class AssetCounts(Answered):
     images: int
     videos: int
     total: int
-
-
-class AlbumUser(Answered):
-    """Someone who sees an album, and as what: owner (from v3 on), editor or viewer."""
-
-    user_id: Id = Field(validation_alias=AliasPath("user", "id"))
-    role: str
 
 
 class Album(Answered):

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from benchmarks.grouping import BLOCK, RULES
 from benchmarks.grouping import library as generated
 from immich_pipeline.grouping import CAPTURE_SCHEMA, CONSTRAINT_SCHEMA, INPUT_SCHEMA, group_captures, stack_members
-from immich_pipeline.grouping.names import stem_key
 from immich_pipeline.grouping.prepare import prepare
 from immich_pipeline.grouping.reports import unmet_constraints
 from immich_pipeline.grouping.rules import default_rules
@@ -227,7 +226,7 @@ def test_the_large_library_has_a_capture_of_every_rule(large: pl.DataFrame) -> N
     prepared = prepare(few, RULES)
     assert set(prepared["name_rule"].drop_nulls()) == set(range(len(RULES.active_name_rules())))
     assert set(prepared["folder_rule"].drop_nulls()) == set(range(len(RULES.folder_rules)))
-    stems = few.select(stem_key(pl.col("name"), RULES)).to_series()
+    stems = prepared["stem"]
     marks = [*(mark.pattern for mark in RULES.active_marks()), *RULES.weak_marks, RULES.copy_marks[0]]
     assert [mark for mark in marks if not stems.str.contains(f"{RULES.mark_pattern(mark)}$").any()] == []
     rules = set(group_captures(few, RULES)["rule"].str.split(".").list.last())

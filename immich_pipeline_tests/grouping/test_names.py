@@ -3,7 +3,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from immich_pipeline.grouping.names import folder_key, stem_key, with_names
+from immich_pipeline.grouping.names import folded, folder_key, with_names, without_extensions
 from immich_pipeline.grouping.rules import GroupingRules, default_rules
 
 
@@ -26,7 +26,7 @@ from immich_pipeline.grouping.rules import GroupingRules, default_rules
     ],
 )
 def test_a_stem_is_folded_and_loses_every_media_extension(name: str, stem: str) -> None:
-    assert pl.select(stem_key(pl.lit(name), default_rules())).item() == stem
+    assert pl.select(without_extensions(folded(pl.lit(name)), default_rules())).item() == stem
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -15,44 +15,15 @@ from immich_pipeline.immich.errors import ApiError, ImmichError, NotFound, ReadO
 from immich_pipeline.immich.schema import RECORD_SCHEMA
 from immich_pipeline.immich.search import SearchQuery, SearchTally
 from immich_pipeline.immich.settings import ImmichSettings, ImmichUser
+from immich_pipeline_tests.immich.clients import ABSENT, VERSIONS, client_of, named, user
 from immich_pipeline_tests.immich.scripted import Reply, scripted
 from immich_pipeline_tests.immich_stub.server import StubServer
-from immich_pipeline_tests.immich_world import Asset, User, World, every_flag
-
-VERSIONS = ("2.7.5", "3.1.0", "3.2.2")
-ABSENT = "99999999-9999-4999-8999-999999999999"
+from immich_pipeline_tests.immich_world import Asset, World, every_flag
 
 
 @pytest.fixture(params=VERSIONS)
 def world(request: pytest.FixtureRequest) -> World:
     return every_flag(request.param)
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[StubServer]:
-    with StubServer(world) as running:
-        yield running
-
-
-@pytest.fixture
-def alice(server: StubServer) -> Iterator[ImmichClient]:
-    with client_of(server, user(server.world, "alice")) as client:
-        yield client
-
-
-@pytest.fixture
-def bob(server: StubServer) -> Iterator[ImmichClient]:
-    with client_of(server, user(server.world, "bob")) as client:
-        yield client
-
-
-def user(world: World, name: str) -> User:
-    return next(one for one in world.users.values() if one.email == f"{name}@example.org")
-
-
-def client_of(server: StubServer, owner: User, retries: int = 2) -> ImmichClient:
-    secret = SecretStr(server.world.key_of(owner).secret)
-    return ImmichClient(server.url, secret, requests_per_second=10_000, retries=retries, sleep=lambda _: None)
 
 
 def read(client: ImmichClient, tally: SearchTally | None = None, **query: object) -> pl.DataFrame:
@@ -65,10 +36,6 @@ def own(world: World, name: str = "alice") -> dict[str, Asset]:
     """What a user's search should give: all of theirs but the locked."""
     owner = user(world, name).id
     return {a.id: a for a in world.assets.values() if a.owner_id == owner and a.visibility != "locked"}
-
-
-def named(world: World, name: str) -> Asset:
-    return next(asset for asset in world.assets.values() if asset.original_name == name)
 
 
 # ---- the server and the key

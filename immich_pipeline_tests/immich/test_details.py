@@ -3,7 +3,6 @@
 import base64
 import copy
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,26 +13,9 @@ from immich_pipeline.immich.answers import Album, Face, read_answer
 from immich_pipeline.immich.client import ImmichClient
 from immich_pipeline.immich.details import StateContext, asset_state, state_of, told_of
 from immich_pipeline.immich.errors import ApiError
-from immich_pipeline_tests.immich.clients import ABSENT, VERSIONS, client_of, named, rich, user
+from immich_pipeline_tests.immich.clients import ABSENT, named, user
 from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import World
-
-
-@pytest.fixture(params=VERSIONS)
-def world(request: pytest.FixtureRequest) -> World:
-    return rich(request.param)
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[StubServer]:
-    with StubServer(world) as running:
-        yield running
-
-
-@pytest.fixture
-def alice(server: StubServer) -> Iterator[ImmichClient]:
-    with client_of(server, user(server.world, "alice")) as client:
-        yield client
 
 
 def test_everything_about_an_asset(alice: ImmichClient, world: World) -> None:

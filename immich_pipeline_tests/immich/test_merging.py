@@ -1,6 +1,6 @@
 """What hangs on single assets, read and changed through the client, in every dialect."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -8,33 +8,10 @@ from pydantic import SecretStr
 
 from immich_pipeline.immich.client import ImmichClient, Resolution
 from immich_pipeline.immich.errors import ApiError, ImmichError, NotFound, ReadOnlyServer, Unreachable
-from immich_pipeline_tests.immich.clients import ABSENT, VERSIONS, client_of, named, rich, user
+from immich_pipeline_tests.immich.clients import ABSENT, named, user
 from immich_pipeline_tests.immich.scripted import Reply, scripted
 from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import World
-
-
-@pytest.fixture(params=VERSIONS)
-def world(request: pytest.FixtureRequest) -> World:
-    return rich(request.param)
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[StubServer]:
-    with StubServer(world) as running:
-        yield running
-
-
-@pytest.fixture
-def alice(server: StubServer) -> Iterator[ImmichClient]:
-    with client_of(server, user(server.world, "alice")) as client:
-        yield client
-
-
-@pytest.fixture
-def bob(server: StubServer) -> Iterator[ImmichClient]:
-    with client_of(server, user(server.world, "bob")) as client:
-        yield client
 
 
 def test_one_asset_is_changed(alice: ImmichClient, world: World) -> None:

@@ -1,7 +1,6 @@
 """Files that are brought to the server, in every dialect."""
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from pydantic import SecretStr
 
 from immich_pipeline.immich.client import ImmichClient, Present, Upload
 from immich_pipeline.immich.errors import ApiError, ImmichError, ReadOnlyServer, Unreachable
-from immich_pipeline_tests.immich.clients import VERSIONS, client_of, named, rich, user
+from immich_pipeline_tests.immich.clients import named, user
 from immich_pipeline_tests.immich.scripted import DROP, Reply, scripted
 from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import World
@@ -18,23 +17,6 @@ from immich_pipeline_tests.immich_world import World
 TAKEN = datetime(2020, 2, 3, 4, 5, 6, 7000, tzinfo=UTC)
 KNOWN = Reply(200, b'{"major": 3, "minor": 1, "patch": 0}')
 MADE = Reply(201, b'{"id": "99999999-9999-4999-8999-999999999999", "status": "created"}')
-
-
-@pytest.fixture(params=VERSIONS)
-def world(request: pytest.FixtureRequest) -> World:
-    return rich(request.param)
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[StubServer]:
-    with StubServer(world) as running:
-        yield running
-
-
-@pytest.fixture
-def alice(server: StubServer) -> Iterator[ImmichClient]:
-    with client_of(server, user(server.world, "alice")) as client:
-        yield client
 
 
 def file_of(

@@ -17,7 +17,6 @@ from immich_pipeline.sources.doctor.facts import Tables
 from immich_pipeline.sources.doctor.limits import Limits
 from immich_pipeline.sources.doctor.look import Notes
 
-# A snapshot can do without these.
 READER = "immich_pipeline_reader"
 
 
