@@ -22,23 +22,29 @@ CREATE TEMPORARY TABLE IF NOT EXISTS changed (
   fresh boolean NOT NULL   -- copied in this very run: its rows are as they must be, only what it is in is not
 );
 CREATE TEMPORARY TABLE IF NOT EXISTS touched (id uuid NOT NULL);  -- assets of which anything is new or gone, shared or not
+CREATE TEMPORARY TABLE IF NOT EXISTS put_off (LIKE changed);      -- what would have to be looked at, and is not among the chosen ones
 """
 _COLLECT = """
 INSERT INTO changed (source_id, target_id, fresh)
 SELECT copy.source_id, copy.target_id, copy.run = %(run)s AND NOT copy.adopted
 FROM immich_pipeline_sharing.copy
-WHERE copy.job = %(job)s AND copy.state = 'live' AND {among} AND {which}
+WHERE copy.job = %(job)s AND copy.state = 'live' AND {which}
   AND EXISTS (SELECT FROM asset WHERE id = copy.source_id)
   AND EXISTS (SELECT FROM asset WHERE id = copy.target_id AND "deletedAt" IS NULL)
 """
-_LIMIT = """
-SELECT age(pg_snapshot_xmin(seen)::xid) FROM immich_pipeline_sharing.watermark
-WHERE job = %s AND subject = %s AND cluster = (SELECT system_identifier::text FROM pg_control_system())
+_PUT_OFF = """
+WITH others AS (DELETE FROM changed WHERE NOT {among} RETURNING source_id, target_id, fresh)
+INSERT INTO put_off (source_id, target_id, fresh) SELECT source_id, target_id, fresh FROM others
+"""
+_LIMITS = """
+SELECT subject, age(pg_snapshot_xmin(seen)::xid) FROM immich_pipeline_sharing.watermark
+WHERE job = %s AND settings = %s AND cluster = (SELECT system_identifier::text FROM pg_control_system())
 """
 _SAVE = """
-INSERT INTO immich_pipeline_sharing.watermark (job, subject, seen, cluster)
-SELECT %s, %s, %s::pg_snapshot, system_identifier FROM pg_control_system()
-ON CONFLICT (job, subject) DO UPDATE SET seen = excluded.seen, cluster = excluded.cluster, taken_at = clock_timestamp()
+INSERT INTO immich_pipeline_sharing.watermark (job, subject, seen, settings, cluster)
+SELECT %s, %s, %s::pg_snapshot, %s, system_identifier FROM pg_control_system()
+ON CONFLICT (job, subject) DO UPDATE
+SET seen = excluded.seen, settings = excluded.settings, cluster = excluded.cluster, taken_at = clock_timestamp()
 """
 
 # Rows of the source that have no asset's id of their own: whose assets they are about.
@@ -66,10 +72,12 @@ SELECT id, %(job)s, %(reason)s, detail FROM unnest(%(ids)s::uuid[], %(details)s:
 """
 # Rows of a copy whose counterpart is gone.
 _GONE_FACES = """
-SELECT copy.source_id FROM immich_pipeline_sharing.face
-JOIN immich_pipeline_sharing.copy ON copy.target_id = face.target_asset
-WHERE copy.job = %(job)s AND copy.state = 'live' AND EXISTS (SELECT FROM asset_face WHERE id = face.target_id)
-  AND NOT EXISTS (SELECT FROM asset_face WHERE id = face.source_id)
+WITH gone AS MATERIALIZED (
+  SELECT face.target_id, face.target_asset FROM immich_pipeline_sharing.face
+  WHERE NOT EXISTS (SELECT FROM asset_face WHERE asset_face.id = face.source_id)
+)
+SELECT copy.source_id FROM gone JOIN immich_pipeline_sharing.copy ON copy.target_id = gone.target_asset
+WHERE copy.job = %(job)s AND copy.state = 'live' AND EXISTS (SELECT FROM asset_face WHERE asset_face.id = gone.target_id)
 """
 _GONE_TAGGINGS = """
 SELECT copy.source_id FROM immich_pipeline_sharing.tagging
@@ -83,11 +91,19 @@ SELECT copy.source_id FROM immich_pipeline_sharing.copy JOIN {table} AS row ON r
 WHERE copy.job = %(job)s AND copy.state = 'live'
   AND NOT EXISTS (SELECT FROM {table} AS source WHERE source.{asset} = copy.source_id AND {same})
 """
+# Of a table in which nearly every asset has its row.
+_GONE_ROW = """
+WITH lacking AS MATERIALIZED (
+  SELECT copy.source_id, copy.target_id FROM immich_pipeline_sharing.copy
+  WHERE copy.job = %(job)s AND copy.state = 'live' AND NOT EXISTS (SELECT FROM {table} AS source WHERE source.{asset} = copy.source_id)
+)
+SELECT source_id FROM lacking WHERE EXISTS (SELECT FROM {table} AS row WHERE row.{asset} = lacking.target_id)
+"""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Snapshots of the database: what they could not see is new next time.
+    """How far was read: what these snapshots of the database could not see is new next time.
 
     Attributes:
         sources: taken before anything of this cycle was read.
@@ -95,47 +111,63 @@ class Marks:
     """
 
     sources: str
-    targets: str
+    targets: str = ""
 
 
 def prepare(connection: Connection) -> None:
     """Make the table `changed`, empty. Not in a transaction that may only read."""
     connection.execute(_PREPARE)
-    connection.execute("TRUNCATE changed, touched")
+    connection.execute("TRUNCATE changed, touched, put_off")
 
 
-def begin(connection: Connection) -> str:
-    """The snapshot to keep for the sources: call it before anything is read."""
-    return _snapshot(connection)
+def begin(connection: Connection) -> Marks:
+    """What to keep of the sources: call it before anything is read, in no transaction."""
+    return Marks(_snapshot(connection))
 
 
-def collect(work: Work) -> str:
-    """Fill `changed`, in a transaction; returns the snapshot to keep for the targets."""
+def collect(work: Work, marks: Marks) -> Marks:
+    """Fill `changed`, in a transaction; `marks` are those of `begin`. Returns what to keep of sources and targets."""
     connection = work.connection
     seen = _snapshot(connection)
-    connection.execute("DELETE FROM changed")
-    connection.execute("DELETE FROM touched")
-    sources, targets = _limit(work, "sources"), _limit(work, "targets")
-    values = {**work.values, "sources": sources, "targets": targets}
+    for table in ("changed", "touched", "put_off"):
+        connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+    limits: dict[str, int] = dict(connection.execute(_LIMITS, [work.job.name, _settings(work)]).fetchall())
     which: sql.Composable = sql.SQL("TRUE")
+    values = dict(work.values)
     # without a mark, or with one so old that numbers of transactions have come round, all is compared
-    if not work.full and sources is not None and targets is not None and min(sources, targets) >= 0:
+    if not work.full and {"sources", "targets"} <= limits.keys() and min(limits.values()) >= 0:
         which = sql.SQL("(copy.target_id IN (SELECT id FROM asset WHERE age(xmin) <= %(targets)s) {})").format(
             sql.SQL("OR copy.source_id IN (SELECT id FROM touched)" if work.job.policy.follow else "")
         )
+        values |= limits
         _touch(work, values)
-    statement = sql.SQL(_COLLECT).format(
-        among=work.among(sql.SQL("copy.source_id"), sql.SQL("copy.target_id")), which=which
-    )
-    connection.execute(statement, values)
+    connection.execute(sql.SQL(_COLLECT).format(which=which), values)
+    if work.only is not None:
+        among = work.among(sql.Identifier("source_id"), sql.Identifier("target_id"))
+        connection.execute(sql.SQL(_PUT_OFF).format(among=among))
     connection.execute("ANALYZE changed")
-    return seen
+    return Marks(marks.sources, seen)
+
+
+def is_quiet(work: Work, *, later: bool = False) -> bool:
+    """Whether there is nothing to follow: no copy that was not made just now. `later`: among those that were put off, too."""
+    tables = ["changed", *(["put_off"] if later else [])]
+    query = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT FROM {} WHERE NOT fresh").format(sql.Identifier(table)) for table in tables
+    )
+    return work.connection.execute(sql.SQL("SELECT NOT EXISTS ({})").format(query)).fetchone() == (True,)
+
+
+def take_up(work: Work) -> bool:
+    """Put what was put off into `changed` in place of what was looked at; whether there is any."""
+    work.connection.execute("DELETE FROM changed")
+    return work.connection.execute("INSERT INTO changed SELECT * FROM put_off").rowcount > 0
 
 
 def _touch(work: Work, values: Mapping[str, Any]) -> None:
     """Find the assets of which anything is new or gone."""
-    parts = sql.SQL(" UNION ").join([*_changed(work), sql.SQL(_UNFOLLOWED)])
-    work.connection.execute(sql.SQL("INSERT INTO touched (id) {}").format(parts), values)
+    for part in (*_new(work), *_gone(work), sql.SQL(_UNFOLLOWED)):
+        work.connection.execute(sql.SQL("INSERT INTO touched (id) {}").format(part), values)
     work.connection.execute("ANALYZE touched")
     work.connection.execute(_IN_STACKS)
 
@@ -150,7 +182,13 @@ def note_unfollowed(work: Work, reason: str, found: Mapping[str, str]) -> None:
 def settle(work: Work, marks: Marks) -> None:
     """Keep how far was read. Only when every step went through, over everything: else the next cycle must look again."""
     for subject, seen in (("sources", marks.sources), ("targets", marks.targets)):
-        work.connection.execute(_SAVE, [work.job.name, subject, seen])
+        work.connection.execute(_SAVE, [work.job.name, subject, seen, _settings(work)])
+
+
+def _settings(work: Work) -> str:
+    """What decides about what is carried over: with other settings all has to be looked at."""
+    job = work.job
+    return repr((job.source_prefix, job.target_prefix, job.target_library, job.policy.follow, job.policy.tags))
 
 
 def _snapshot(connection: Connection) -> str:
@@ -158,33 +196,32 @@ def _snapshot(connection: Connection) -> str:
     return str(row[0]) if row else ""
 
 
-def _limit(work: Work, subject: str) -> int | None:
-    """How old a transaction may be to count as new: in transactions, counted as `age` does. None: nothing was kept.
+def _new(work: Work) -> Iterator[sql.Composable]:
+    """Ids of source assets of which something is new.
 
-    The oldest transaction that was running then is where it begins, not the snapshot itself: savepoints have numbers of their own, which
+    The oldest transaction that was running then is where new begins, not the snapshot itself: savepoints have numbers of their own, which
     a snapshot does not list.
     """
-    row = work.connection.execute(_LIMIT, [work.job.name, subject]).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _changed(work: Work) -> Iterator[sql.Composable]:
-    """Ids of source assets of which something is new, or something gone."""
     new = sql.SQL("age({}.xmin) <= %(sources)s")
-    tables = [table for table in copied_tables(work.layout) if table.follow]
-    for name, asset in [*((table.name, table.asset) for table in tables), ("asset_face", "assetId")]:
+    tables = [(table.name, table.asset) for table in copied_tables(work.layout) if table.follow]
+    if work.job.policy.tags == "copy":
+        tables.append(("tag_asset", "assetId"))
+    for name, asset in [*tables, ("asset_face", "assetId")]:
         yield sql.SQL("SELECT {} FROM {} WHERE {}").format(
             sql.Identifier(asset), sql.Identifier(name), new.format(sql.Identifier(name))
         )
     for indirect, query in _INDIRECT.items():
         yield sql.SQL(query).format(new=new.format(sql.Identifier(indirect)))
+
+
+def _gone(work: Work) -> Iterator[sql.Composable]:
+    """Ids of source assets of which something is gone."""
     if work.job.policy.tags == "copy":
-        yield sql.SQL('SELECT "assetId" FROM tag_asset WHERE {}').format(new.format(sql.Identifier("tag_asset")))
         yield sql.SQL(_GONE_TAGGINGS)
     yield sql.SQL(_GONE_FACES)
-    for table in tables:
-        if table.name != "asset" and not table.unless_null:
-            yield sql.SQL(_GONE_ROWS).format(
+    for table in copied_tables(work.layout):
+        if table.follow and table.name != "asset" and not table.unless_null:
+            yield sql.SQL(_GONE_ROW if table.usual else _GONE_ROWS).format(
                 table=sql.Identifier(table.name), asset=sql.Identifier(table.asset), same=_same(table.key or ())
             )
 

@@ -53,7 +53,9 @@ WHERE copy.job = %(job)s AND copy.state = %(state)s AND {among} AND own."deleted
 """
 # Copies that are no longer there. Only what the target's owner deleted is not made again.
 _GONE = """
-row.job = %(job)s AND row.state IN ('live', 'trashed', 'kept', 'declined') AND NOT EXISTS (SELECT FROM asset WHERE asset.id = row.target_id)
+SELECT copy.target_id FROM immich_pipeline_sharing.copy
+WHERE copy.job = %(job)s AND copy.state IN ('live', 'trashed', 'kept', 'declined')
+  AND NOT EXISTS (SELECT FROM asset WHERE asset.id = copy.target_id)
 """
 _REFUSED = (
     """row.state IN ('live', 'declined') AND EXISTS (SELECT FROM asset AS source WHERE source.id = row.source_id)"""
@@ -99,14 +101,17 @@ def prune(work: Work) -> Counts:
 
     By policy, copies that are gone are not made again, or may be.
     """
-    if work.job.policy.on_target_delete == "refuse":
-        journal.update(work, COPY, sql.SQL("state = 'refused'"), sql.SQL(_GONE + " AND " + _REFUSED))
-    journal.delete(work, COPY, sql.SQL(_GONE))
     again = work.job.policy.on_target_delete == "again"
-    journal.delete(work, COPY, sql.SQL(_FORGOTTEN), values={"again": again})
-    for table, asset in _LEFTOVERS.items():
-        unknown = sql.SQL(_UNKNOWN_COPY).format(asset=sql.SQL(asset))
-        journal.delete(work, f"immich_pipeline_sharing.{table}", unknown)
+    gone = work.connection.execute(_GONE, work.values).fetchall()
+    values = {"again": again, "gone": [copy for (copy,) in gone]}
+    is_gone = "row.target_id = ANY (%(gone)s)"
+    if gone and not again:
+        journal.update(work, COPY, sql.SQL("state = 'refused'"), sql.SQL(f"{is_gone} AND {_REFUSED}"), values=values)
+    forgotten = sql.SQL(f"{is_gone} AND row.state <> 'refused' OR {_FORGOTTEN}")
+    if journal.delete(work, COPY, forgotten, values=values) or gone or work.full:
+        for table, asset in _LEFTOVERS.items():
+            unknown = sql.SQL(_UNKNOWN_COPY).format(asset=sql.SQL(asset))
+            journal.delete(work, f"immich_pipeline_sharing.{table}", unknown)
     journal.delete(work, "immich_pipeline_sharing.stack", sql.SQL(_STALE_STACK))
     journal.delete(work, "immich_pipeline_sharing.tag", sql.SQL(_STALE_TAG))
     people.adopt_survivors(work)

@@ -147,13 +147,12 @@ def _run(cycle: _Cycle) -> None:
         cycle.attempt_whole("follow", cleanup.bring_back)
     if "copy" in cycle.operations:
         cycle.attempt("copy", "copy", lambda work: _copy(cycle, work))
-    collected = _collect(cycle)
-    whole = collected is not None and _carry_over(cycle)
+    marks = _collect(cycle, before)
+    whole = marks is not None and _carry_over(cycle)
     if "remove" in cycle.operations:
         _clean_up(cycle)
-    if _show(cycle) and whole and "follow" in cycle.operations and cycle.work.only is None:
-        marks = changes.Marks(before, collected or "")
-        cycle.attempt("marks", "follow", lambda work: _settle(work, marks))
+    if _show(cycle) and whole and marks is not None:
+        cycle.attempt("marks", "follow", partial(_settle, marks=marks, followed="follow" in cycle.operations))
     cycle.attempt("files", "remove", files.discard)
 
 
@@ -176,13 +175,13 @@ def _copy(cycle: _Cycle, work: Work) -> Counts:
     return {}
 
 
-def _collect(cycle: _Cycle) -> str | None:
+def _collect(cycle: _Cycle, before: changes.Marks) -> changes.Marks | None:
     """Find what changed; up to where that was seen, None when it failed."""
-    collected: list[str] = []
+    collected: list[changes.Marks] = []
 
     def collect(work: Work) -> Counts:
         with work.connection.transaction():
-            collected.append(changes.collect(work))
+            collected.append(changes.collect(work, before))
         return {}
 
     return collected[0] if cycle.attempt("changes", "follow", collect) else None
@@ -218,10 +217,22 @@ def _operation(cycle: _Cycle) -> Operation:
     return "follow" if "follow" in cycle.operations else "copy"
 
 
-def _settle(work: Work, marks: changes.Marks) -> Counts:
+def _settle(work: Work, marks: changes.Marks, *, followed: bool) -> Counts:
+    """Keep how far was read, unless something that was found is still to be done: it was not asked for, or not chosen."""
     with work.connection.transaction():
-        changes.settle(work, marks)
+        if (followed or changes.is_quiet(work, later=True)) and not _is_left(replace(work, only=None)):
+            changes.settle(work, marks)
     return {}
+
+
+def _is_left(work: Work) -> bool:
+    """Whether there is anything to do about what was put off."""
+    if not changes.take_up(work):
+        return False
+    looks = [step.look for step in steps.RELATE if step.by_changes]
+    if work.job.policy.follow:
+        looks += [step.look for step in steps.FOLLOW if step.by_changes] + [pictures.give_files_outlook]
+    return any(any(look_at(work).counts.values()) for look_at in looks)
 
 
 def _clean_up(cycle: _Cycle) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from psycopg import sql
 
 from immich_pipeline.sharing import journal
+from immich_pipeline.sharing.changes import is_quiet
 from immich_pipeline.sharing.people import ensure_people, face_person
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
@@ -80,6 +81,8 @@ def follow_faces(work: Work) -> Counts:
 
     A face that the target gave to somebody else stays theirs until the source's own face changes hands.
     """
+    if is_quiet(work):
+        return {}
     people = ensure_people(work, _PAIRS)
     new = _add_faces(work, _PAIRS, journal.insert)
     changed = _move(work) + _reshape(work)

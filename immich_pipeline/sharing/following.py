@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from immich_pipeline.sharing import journal
-from immich_pipeline.sharing.changes import note_unfollowed
+from immich_pipeline.sharing.changes import is_quiet, note_unfollowed
 from immich_pipeline.sharing.journal import table_name
 from immich_pipeline.sharing.tables import CopiedTable, copied_tables
 from immich_pipeline.sharing.work import Counts, Seen, Work
@@ -74,6 +74,8 @@ class _Following:
 def follow(work: Work) -> Counts:
     """Carry over every table but asset_file, whose files come first (pictures.py)."""
     _note_locks(work)
+    if is_quiet(work):
+        return {}
     # what is locked is looked at once: what is written below changes it
     work.connection.execute("DROP TABLE IF EXISTS pg_temp.kept")
     work.connection.execute(

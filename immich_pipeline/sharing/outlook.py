@@ -69,7 +69,7 @@ def _outlook(work: Work, brake: RemovalBrake) -> Outlook:
     candidates.find(work)
     links = _links(work)
     space = work.media.space(links) if links else None
-    changes.collect(work)
+    changes.collect(work, changes.begin(work.connection))
     removal, held_back = _removal(work, brake)
     count, oldest = scope.backlog(work)
     return Outlook(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from psycopg import sql
 
-from immich_pipeline.sharing.changes import note_unfollowed
+from immich_pipeline.sharing.changes import is_quiet, note_unfollowed
 from immich_pipeline.sharing.following import PAIRS, follow_table, table_outlook
 from immich_pipeline.sharing.media_folder import Link
 from immich_pipeline.sharing.people import leave_files
@@ -42,6 +42,8 @@ def lacking(work: Work) -> list[Link]:
 
 def give_files(work: Work, paths: Sequence[str]) -> Counts:
     """Make the rows what the source's are, as far as their files are there: `paths`. Files without a row are left to be removed."""
+    if is_quiet(work):
+        return {}
     values = {"paths": list(paths)}
     before = _leaving(work)
     table = replace(_table(work), where=sql.SQL("{} AND {}").format(_table(work).where, _is_there()))

@@ -7,7 +7,7 @@ and keeps is: it is written down, and tried again in each cycle.
 from psycopg import sql
 
 from immich_pipeline.sharing import journal
-from immich_pipeline.sharing.changes import note_unfollowed
+from immich_pipeline.sharing.changes import is_quiet, note_unfollowed
 from immich_pipeline.sharing.paths import PathOutside, path_checksum, remapped
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
@@ -26,6 +26,8 @@ SELECT moving.id::text, holder.id::text FROM {moving} JOIN asset AS holder ON ho
 
 def follow_places(work: Work) -> Counts:
     """Give copies the paths that their originals have now."""
+    if is_quiet(work):
+        return {}
     moving = _moving(work)
     blocked = _blocked(work, moving) if moving else {}
     note_unfollowed(work, "path_taken", {copy: f"{moving[copy]} is the place of {blocked[copy]}" for copy in blocked})

@@ -21,6 +21,7 @@ _SETTINGS = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
     "search_path": "public",
+    "work_mem": "64MB",  # joins over all copies stay in memory
     "timezone": "UTC",
 }
 

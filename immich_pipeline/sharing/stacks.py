@@ -65,6 +65,9 @@ EXISTS (SELECT FROM asset AS guest WHERE guest."stackId" = row.{stack}
 """
 
 
+_NOTHING = "SELECT NOT EXISTS (SELECT FROM stack_member UNION ALL SELECT FROM stack_dissolved)"
+
+
 def copy_stacks(work: Work) -> Counts:
     """Make, change and dissolve stacks of copies."""
     for name, query in (("member", _members()), ("dissolved", _dissolved())):
@@ -73,6 +76,8 @@ def copy_stacks(work: Work) -> Counts:
             sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}").format(sql.Identifier(f"stack_{name}"), query),
             work.values,
         )
+    if work.connection.execute(_NOTHING).fetchone() == (True,):
+        return {}
     work.connection.execute("ANALYZE stack_member")
     left, dissolved = _let_go(work), _dissolve(work)
     led = _lead(work)

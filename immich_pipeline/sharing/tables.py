@@ -28,6 +28,7 @@ class CopiedTable:
         follow: whether later changes are carried over.
         followed: columns of which they are.
         unless_null: of those, the ones of which a null is not.
+        usual: nearly every asset has its row.
     """
 
     name: str
@@ -39,6 +40,7 @@ class CopiedTable:
     follow: bool
     followed: tuple[str, ...] = ()
     unless_null: tuple[str, ...] = ()
+    usual: bool = False
 
     def rows(self, batch: sql.Composable = sql.Identifier("batch")) -> sql.Composed:  # noqa: B008 - a constant
         """`SELECT ...`: the rows of the copies, with the columns of `columns`; `batch` is what stands for the mapping."""
@@ -91,6 +93,7 @@ def _copied(entry: dict[str, Any], live: Sequence[str]) -> CopiedTable:
             column for column in columns if column not in {entry["asset"], *(key or ()), *entry.get("once", ())}
         ),
         unless_null=tuple(entry.get("unless_null", ())),
+        usual=entry.get("usual", False),
     )
 
 

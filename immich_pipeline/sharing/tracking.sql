@@ -147,6 +147,7 @@ CREATE TABLE immich_pipeline_sharing.watermark (
   subject text NOT NULL,
   seen pg_snapshot NOT NULL,
   taken_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  settings text NOT NULL DEFAULT '',                 -- of the job, as far as they say what is carried over: others need a look at all
   cluster text NOT NULL,                             -- snapshots of another cluster (a restored dump) mean nothing: all is compared
   PRIMARY KEY (job, subject)
 );
