@@ -56,6 +56,8 @@ def undo(family: Home, **what: str) -> dict[str, Any]:
 
 
 def test_the_plan_is_shown_applied_when_launched_and_undone(family: Home, tmp_path: Path) -> None:
+    with pytest.raises(dg.Failure, match="run `immich-pipeline run` first"):
+        apply(family)
     family.pipeline.run()
     members = family.pipeline.query("SELECT kind, count(*) FROM captures.capture_member GROUP BY 1")
     assert members == [("versions", 2)]

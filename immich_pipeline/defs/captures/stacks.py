@@ -10,6 +10,7 @@ from immich_pipeline.defs.automation import WHEN_INPUTS_CHANGE
 from immich_pipeline.defs.captures.assets import capture_groups
 from immich_pipeline.defs.metadata import counts_table, markdown_table
 from immich_pipeline.defs.resources import PipelineResource
+from immich_pipeline.errors import UserError
 
 _OWNERS = ["team:immich-pipeline"]
 
@@ -29,7 +30,10 @@ def stack_plan(pipeline: PipelineResource) -> dg.MaterializeResult:
     again, is the same plan; a newer one takes the place of one that nothing was done of.
     """
     database = pipeline.database()
-    outlook = stack_outlook(database, pipeline.settings())
+    try:
+        outlook = stack_outlook(database, pipeline.settings())
+    except UserError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
     plan = engine.save_plan(database, outlook.plan)
     operations = pl.Series([action.operation for action in plan.actions], dtype=pl.String).value_counts(name="count")
     return dg.MaterializeResult(
