@@ -114,6 +114,23 @@ def test_a_change_is_news_although_another_asset_is_stamped_in_the_future(
 
 
 @both_ways
+def test_a_change_stamped_like_the_last_one_that_was_seen_is_not_lost(lab: Lab, database: Database, way: str) -> None:
+    world, server = lab.world, lab.server(way, database)
+    first, second = asset_named(world, "favourite.jpg"), asset_named(world, "IMG_0005.jpg")
+    first.is_favorite = False
+    world.touch(first)
+    lab.publish()
+    take_server_snapshot(database, server)
+    second.is_favorite, second.updated_at = True, first.updated_at
+    late = world.add_asset(user_named(world, "Alice"), "/data/library/alice/2024/late.jpg")
+    late.updated_at = first.updated_at
+    lab.publish()
+    assert server_news(database, server) is not None
+    assert take_server_snapshot(database, server).counts() == {"added": 1, "changed": 1}
+    assert server_news(database, server) is None
+
+
+@both_ways
 def test_an_asset_that_joins_an_included_album_is_looked_after(lab: Lab, database: Database, way: str) -> None:
     world = lab.world
     server = lab.server(way, database, include={"albums": ["Holiday"]})
