@@ -16,6 +16,9 @@ from immich_pipeline.sharing.work import Counts, Work
 BATCH = 2000
 """Assets per transaction: with indexes of vectors, some 20 seconds."""
 
+_HOPELESS = 100
+"""So many assets of a batch fail alone, and none goes in: it is not about them."""
+
 _RANGE = "rank > {above} AND rank <= {upto}"
 _LARGEST_RANK = "SELECT coalesce(max(rank), 0) FROM candidate WHERE NOT adopted"
 _INTEND = """
@@ -72,7 +75,7 @@ def copy_candidates(work: Work, copied: Copied, progress: Callable[[int], None])
         progress(copied.assets)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Batch:
     """Candidates that are copied together.
 
@@ -81,12 +84,16 @@ class _Batch:
         copied: what came of it so far.
         wanted: their files.
         made: paths of files that were not there before.
+        inserted: how many of them went in.
+        refused: how many the database refused alone.
     """
 
     work: Work
     copied: Copied
     wanted: list[PlannedFile]
     made: set[str]
+    inserted: int = 0
+    refused: int = 0
 
 
 def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
@@ -121,12 +128,16 @@ def _insert(batch: _Batch, above: int, upto: int) -> None:
     except psycopg.Error as error:
         if work.connection.broken or reach(error) != "asset":
             raise
+        if batch.refused >= _HOPELESS and not batch.inserted:
+            raise
         if upto - above == 1:
+            batch.refused += 1
             _give_up(batch, {_alone(work, upto): said(error)})
             return
     else:
         batch.copied.add(counts)
         batch.copied.assets += assets
+        batch.inserted += assets
         return
     middle = (above + upto) // 2
     _insert(batch, above, middle)

@@ -57,6 +57,8 @@ def settle(work: Work, paths: Sequence[str]) -> None:
 
 def discard(work: Work) -> Counts:
     """Remove every file that is noted and that no row names; returns how many."""
+    if work.connection.execute("SELECT FROM immich_pipeline_sharing.file LIMIT 1").fetchone() is None:
+        return {}
     left = [path for (path,) in work.connection.execute(_LEFT_OVER)]
     removed = work.media.remove_all(path for path in left if work.media.covers(path))
     work.connection.execute("DELETE FROM immich_pipeline_sharing.file")

@@ -70,6 +70,22 @@ def test_b06_poisoned_assets_are_left_out_alone_and_tried_again_later_and_later(
     assert broken(house, house.job()) == []
 
 
+def test_b06_a_batch_of_which_nothing_goes_in_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something else is wrong than single assets: they are not written off one by one."""
+    monkeypatch.setattr(batches, "_HOPELESS", 3)
+    names = "abcdefgh"
+    for name in names:
+        house.add_photo(f"{EXTERNAL}/{name}.jpg")
+    before = files_of(house)
+    poison(house, *(f"{TARGET}/{name}.jpg" for name in names))
+    report = cycle(house)
+    assert [failure.source_id for failure in report.failures].count(None) == 1
+    assert len(skips(house)) == 3
+    assert files_of(house) == before
+    house.db.execute("DROP TRIGGER poisoned ON asset")
+    assert cycle(house).copied == 8
+
+
 def test_an_asset_whose_pictures_cannot_be_linked_is_left_out(house: House) -> None:
     """One is missing on disk, one is not called after its asset: two assets would own it."""
     whole, missing, foreign = (house.add_photo(f"{EXTERNAL}/{name}.jpg") for name in ("whole", "missing", "foreign"))

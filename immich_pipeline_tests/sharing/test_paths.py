@@ -67,7 +67,8 @@ def copied(connection: psycopg.Connection, path: str) -> str | None:
     literals = [sql.Literal(value) for value in (path, ALICE, BOB, ASSET, COPY)]
     row = connection.execute(sql.SQL("SELECT {}").format(copied_path(*literals))).fetchone()
     assert row is not None
-    return row[0]
+    found: str | None = row[0]
+    return found
 
 
 @pytest.mark.parametrize(
