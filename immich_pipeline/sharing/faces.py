@@ -17,21 +17,21 @@ TRACKING = "immich_pipeline_sharing.face"
 _BOX = ("imageWidth", "imageHeight", "boundingBoxX1", "boundingBoxY1", "boundingBoxX2", "boundingBoxY2")
 _LEFT_OUT = {"id", "assetId", "personId", "personGroupId", "deletedAt", "updatedAt", "updateId"}
 
-# Faces that were there before we knew of the copy: the same box on both is the same face.
+# Faces that were there before we knew of the copy: the same box on both is the same face, whoever it is said to be. Of several faces in
+# one box, those of somebody are told from those of nobody.
 _SAME_BOX = """
 INSERT INTO immich_pipeline_sharing.face (target_id, source_id, target_asset, source_person, target_person)
-SELECT own.id, face.id, own."assetId", face.{person}, known.target_id
+SELECT own.id, face.id, own."assetId", face.{person}, own.{person}
 FROM (
-  SELECT face.*, pair.target_id AS target, row_number() OVER (PARTITION BY face."assetId", {box} ORDER BY face.id) AS place
+  SELECT face.*, pair.target_id AS target, row_number() OVER (PARTITION BY face."assetId", {box} ORDER BY face.{person} IS NULL, face.id) AS place
   FROM {pairs} AS pair JOIN asset_face AS face ON face."assetId" = pair.source_id
   WHERE face."deletedAt" IS NULL AND NOT EXISTS (
     SELECT FROM immich_pipeline_sharing.face AS known WHERE known.source_id = face.id AND known.target_asset = pair.target_id)
 ) AS face JOIN (
-  SELECT own.*, row_number() OVER (PARTITION BY own."assetId", {own_box} ORDER BY own.id) AS place
+  SELECT own.*, row_number() OVER (PARTITION BY own."assetId", {own_box} ORDER BY own.{person} IS NULL, own.id) AS place
   FROM {pairs} AS pair JOIN asset_face AS own ON own."assetId" = pair.target_id
   WHERE NOT EXISTS (SELECT FROM immich_pipeline_sharing.face AS known WHERE known.target_id = own.id)
 ) AS own ON own."assetId" = face.target AND own.place = face.place AND ROW({own_box}) = ROW({box})
-LEFT JOIN immich_pipeline_sharing.person AS known ON known.source_id = face.{person} AND known.target_owner = %(target_owner)s
 """
 # Faces that are to be made. Where the target deleted the copy of one, what is known of it stays, and it is not made again.
 _NEW = """
@@ -83,6 +83,7 @@ def follow_faces(work: Work) -> Counts:
     """
     if is_quiet(work):
         return {}
+    _recognise(work)
     people = ensure_people(work, _PAIRS)
     new = _add_faces(work, _PAIRS, journal.insert)
     changed = _move(work) + _reshape(work)
@@ -113,13 +114,18 @@ def follow_faces_outlook(work: Work) -> Seen:
     return Seen({"asset_face": len(found)}, tuple(dict.fromkeys(found)))
 
 
-def _add_faces(work: Work, pairs: sql.Composable, insert: Callable[..., int]) -> Counts:
-    """Make the faces that copies lack; those that are there already, by their boxes, are only noted."""
-    names = _names(work)
+def _recognise(work: Work) -> None:
+    """Take note of faces that copies have already, by their boxes."""
     work.connection.execute(
-        sql.SQL(_SAME_BOX).format(pairs=pairs, box=_columns("face", _BOX), own_box=_columns("own", _BOX), **names),
+        sql.SQL(_SAME_BOX).format(
+            pairs=_PAIRS, box=_columns("face", _BOX), own_box=_columns("own", _BOX), person=face_person(work.layout)
+        ),
         work.values,
     )
+
+
+def _add_faces(work: Work, pairs: sql.Composable, insert: Callable[..., int]) -> Counts:
+    """Make the faces that copies lack."""
     work.connection.execute("DROP TABLE IF EXISTS pg_temp.new_face")
     work.connection.execute(
         sql.SQL("CREATE TEMPORARY TABLE new_face ON COMMIT DROP AS {}").format(_new(work, pairs)), work.values

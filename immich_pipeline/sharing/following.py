@@ -73,7 +73,6 @@ class _Following:
 
 def follow(work: Work) -> Counts:
     """Carry over every table but asset_file, whose files come first (pictures.py)."""
-    _note_locks(work)
     if is_quiet(work):
         return {}
     # what is locked is looked at once: what is written below changes it
@@ -220,17 +219,6 @@ def _unlike(work: Work, table: CopiedTable) -> sql.Composed:
     return sql.SQL(
         "SELECT DISTINCT {asset} FROM (({wanted} EXCEPT ALL {there}) UNION ALL ({there} EXCEPT ALL {wanted})) AS unlike ({columns})"
     ).format(asset=sql.Identifier(table.asset), wanted=wanted, there=there, columns=table.column_list())
-
-
-def _note_locks(work: Work) -> None:
-    """Write down what is locked in copies that were made just now."""
-    work.connection.execute(
-        """
-        UPDATE immich_pipeline_sharing.copy SET locked = coalesce(own."lockedProperties", '{}')
-        FROM changed AS pair JOIN asset_exif AS own ON own."assetId" = pair.target_id
-        WHERE copy.target_id = pair.target_id AND pair.fresh AND copy.locked IS NULL
-        """
-    )
 
 
 def _follow_locks(work: Work) -> None:

@@ -10,23 +10,36 @@ from immich_pipeline.sharing.paths import copied_path
 from immich_pipeline.sharing.people import face_person, person_id
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
-# People without such a face, or with one that is someone else's since it was moved. The copy of the face that shows them at the source
-# comes first, then copies in the order of their sources, then any other face.
+# People without such a face, or with one that is someone else's since it was moved, and the face that is to show them: the copy of the one
+# that does at the source; else the first copy in the order of their sources, or any other face.
 _FACES = """
-SELECT own.{id} AS id, best.id AS face FROM person AS own LEFT JOIN LATERAL (
-  SELECT face.id FROM asset_face AS face JOIN asset ON asset.id = face."assetId"
+WITH faceless AS MATERIALIZED (
+  SELECT own.{id} AS id, own."faceAssetId" AS shown FROM person AS own WHERE own."ownerId" = %(target_owner)s AND (
+    own."faceAssetId" IS NULL AND EXISTS (
+      SELECT FROM immich_pipeline_sharing.person AS known
+      WHERE known.target_id = own.{id} AND known.target_owner = %(target_owner)s AND known.made)
+    OR EXISTS (
+      SELECT FROM immich_pipeline_sharing.face AS copied JOIN asset_face AS shown ON shown.id = copied.target_id
+      WHERE copied.target_id = own."faceAssetId" AND shown.{person} IS DISTINCT FROM own.{id}))
+), likewise AS MATERIALIZED (
+  SELECT DISTINCT ON (faceless.id) faceless.id, face.id AS face
+  FROM faceless JOIN immich_pipeline_sharing.person AS known
+      ON known.target_id = faceless.id AND known.target_owner = %(target_owner)s
+    JOIN person AS source ON source.{id} = known.source_id AND source."ownerId" = %(source_owner)s
+    JOIN immich_pipeline_sharing.face AS copied ON copied.source_id = source."faceAssetId"
+    JOIN asset_face AS face ON face.id = copied.target_id JOIN asset ON asset.id = face."assetId"
+  WHERE face.{person} = faceless.id AND asset."ownerId" = %(target_owner)s AND face."deletedAt" IS NULL AND face."isVisible"
+  ORDER BY faceless.id, known.source_id
+), other AS (
+  SELECT DISTINCT ON (faceless.id) faceless.id, face.id AS face
+  FROM faceless JOIN asset_face AS face ON face.{person} = faceless.id JOIN asset ON asset.id = face."assetId"
     LEFT JOIN immich_pipeline_sharing.face AS copied ON copied.target_id = face.id
-    LEFT JOIN person AS source ON source."faceAssetId" = copied.source_id AND source."ownerId" = %(source_owner)s
-  WHERE face.{person} = own.{id} AND asset."ownerId" = %(target_owner)s AND face."deletedAt" IS NULL
-  ORDER BY face."isVisible" DESC, source."faceAssetId" NULLS LAST, copied.source_id NULLS LAST, face.id LIMIT 1
-) AS best ON TRUE
-WHERE own."ownerId" = %(target_owner)s AND own."faceAssetId" IS DISTINCT FROM best.id AND (
-  own."faceAssetId" IS NULL AND EXISTS (
-    SELECT FROM immich_pipeline_sharing.person AS known
-    WHERE known.target_id = own.{id} AND known.target_owner = %(target_owner)s AND known.made)
-  OR EXISTS (
-    SELECT FROM immich_pipeline_sharing.face AS copied JOIN asset_face AS shown ON shown.id = copied.target_id
-    WHERE copied.target_id = own."faceAssetId" AND shown.{person} IS DISTINCT FROM own.{id}))
+  WHERE faceless.id NOT IN (SELECT id FROM likewise) AND asset."ownerId" = %(target_owner)s AND face."deletedAt" IS NULL
+  ORDER BY faceless.id, face."isVisible" DESC, copied.source_id NULLS LAST, face.id
+)
+SELECT faceless.id, best.face FROM faceless
+LEFT JOIN (SELECT id, face FROM likewise UNION ALL SELECT id, face FROM other) AS best ON best.id = faceless.id
+WHERE faceless.shown IS DISTINCT FROM best.face
 """
 _PORTRAITS = """
 SELECT DISTINCT ON (own.{id}) own.{id} AS id, source."thumbnailPath" AS source, {path} AS target
