@@ -44,16 +44,10 @@ WITH uncopied AS MATERIALIZED (
 def in_scope(job: Job, layout: Layout, asset: sql.Identifier = ASSET) -> sql.Composed:
     """The condition that an asset is what the job shares, whether it is there at the moment or not. A copy never is.
 
-    The hidden half of a live photo is when its still is, wherever it lies.
+    The hidden half of a live photo is when its still is, wherever it lies, and that is in no trash: Immich trashes the still alone.
     """
-    return _all(
-        _of(_OWN, asset), _of(_NOT_A_COPY, asset), _shared(_seen(job, layout, asset), _seen(job, layout), asset)
-    )
-
-
-def shared(work: Work) -> sql.Composed:
-    """`SELECT id`: all assets in scope."""
-    return sql.SQL("SELECT asset.id FROM asset WHERE {}").format(in_scope(work.job, work.layout))
+    still = _all(_seen(job, layout), _of("{asset}.status = 'active'", _STILL))
+    return _all(_of(_OWN, asset), _of(_NOT_A_COPY, asset), _shared(_seen(job, layout, asset), still, asset))
 
 
 def candidates(work: Work) -> sql.Composed:

@@ -91,6 +91,24 @@ def test_b33_a_copy_is_trashed_with_its_source_and_comes_back_with_it(house: Hou
     assert cycle(house, job).written == 0
 
 
+@pytest.mark.parametrize("policy", ["delete", "trash"])
+def test_b10_b33_a_live_photos_video_goes_and_comes_back_with_its_still(house: House, policy: OnDelete) -> None:
+    """Immich's trash takes the still alone; its hidden video stays where it is."""
+    job = job_with(house, policy)
+    still, video = house.add_live_photo(f"{EXTERNAL}/live.heic")
+    house.add_photo(f"{EXTERNAL}/a.jpg")
+    cycle(house, job)
+    changes.trash(house, still)
+    assert cycle(house, job).removed == 2
+    assert {copy.source for copy in copies_of(house, job, "live")} & {still, video} == set()
+    assert cycle(house, job).written == 0
+    changes.restore(house, still)
+    cycle(house, job)
+    assert {copy.source for copy in copies_of(house, job, "live")} >= {still, video}
+    assert broken(house, job) == []
+    assert cycle(house, job).written == 0
+
+
 def test_b33_what_the_source_changed_while_the_copy_was_in_the_trash_is_there_when_it_comes_back(house: House) -> None:
     job = job_with(house, "trash")
     photos = shared_photos(house)

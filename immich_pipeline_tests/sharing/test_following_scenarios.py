@@ -289,3 +289,35 @@ def test_b23_names_are_left_to_the_target_filled_once_or_mirrored(house: House, 
     assert seen() == expected[names]
     assert cycle(house, job).written == 0
     assert cycle(house, job, full=True).written == 0
+
+
+@pytest.mark.parametrize("house", ["2.7.5", "3.2"], indirect=True)
+def test_b26_people_whom_the_target_merged_stay_merged_and_no_face_is_lost(house: House) -> None:
+    """Later faces of either go to the survivor; up to 3.1 each user merges their own people, from 3.2 on the groups of all."""
+    shared = Shared(house)
+    ann, ben = (mirrored(house, person) for person in (shared.ann, shared.ben))
+    before = house.value(
+        'SELECT count(*) FROM asset_face JOIN asset ON asset.id = "assetId" WHERE "ownerId" = %s', house.bob
+    )
+    changes.merge_people(house, ann, ben, owner=house.bob)
+    ben_now = shared.ann if house.groups else shared.ben
+    new = house.add_photo(f"{EXTERNAL}/new.jpg")
+    house.add_face(new, ben_now)
+    for full in (False, True):
+        cycle(house, full=full)
+        owners = f'SELECT DISTINCT "{house.person_column}"::text FROM asset_face JOIN asset ON asset.id = "assetId" WHERE "ownerId" = %s'
+        assert house.rows(owners, house.bob) == [(ann,)]
+    after = house.value(
+        'SELECT count(*) FROM asset_face JOIN asset ON asset.id = "assetId" WHERE "ownerId" = %s', house.bob
+    )
+    assert after == before + 1
+    assert house.rows('SELECT name FROM person WHERE "ownerId" = %s', house.bob) == [("Ann",)]
+    assert broken(house, house.job()) == []
+    assert cycle(house).written == 0
+
+
+def mirrored(house: House, person: str) -> str:
+    """Whom bob knows someone of alice's as."""
+    if house.groups:
+        return person
+    return str(house.value("SELECT target_id FROM immich_pipeline_sharing.person WHERE source_id = %s", person))

@@ -17,7 +17,7 @@ from immich_pipeline_tests.sharing.views import views
 
 EXAMPLES = int(os.environ.get("SHARING_SEQUENCES", "8"))
 """In the suite; more by the environment."""
-POLICY = SharePolicy(tags="copy", on_source_delete="delete", names="fill")
+POLICY = SharePolicy(tags="copy", on_source_delete="delete", names="mirror")
 RELEASED = RemovalBrake(released=True)
 
 
@@ -26,7 +26,9 @@ class Play:
     """A house in which things happen; `pick` numbers choose among what there is.
 
     Attributes:
-        assets: of the source, those that are not deleted for good.
+        album: of the target, that copies are put into.
+        assets: of the source, those that are not deleted for good; videos of live photos are apart.
+        videos: of live photos -> their stills.
         trashed: those in the source's trash.
         offline: those whose file is away.
         favourites: sources of the copies that the target marked.
@@ -34,11 +36,14 @@ class Play:
         described: source of the copy that the target described -> description.
         dropped: sources of the copies that the target deleted for good.
         binned: sources of the copies that the target put into its trash.
+        taken_out: sources of the copies that the target took out of the album.
     """
 
     house: House
     job: Job
+    album: str
     assets: list[str] = field(default_factory=list)
+    videos: dict[str, str] = field(default_factory=dict)
     people: list[str] = field(default_factory=list)
     trashed: set[str] = field(default_factory=set)
     offline: set[str] = field(default_factory=set)
@@ -47,6 +52,7 @@ class Play:
     described: dict[str, str] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     binned: set[str] = field(default_factory=set)
+    taken_out: set[str] = field(default_factory=set)
     number: int = 0
 
     def next(self) -> int:
@@ -66,13 +72,22 @@ class Play:
 
     def present(self) -> set[str]:
         """The sources of which there must be a copy, in the target's trash or not."""
-        return set(self.assets) - self.trashed - self.dropped
+        return self.with_videos(set(self.assets) - self.trashed - self.dropped)
+
+    def with_videos(self, stills: set[str]) -> set[str]:
+        return stills | {video for video, still in self.videos.items() if still in stills}
 
 
 def add_photo(play: Play, pick: int) -> None:
     photo = play.house.add_photo(f"{EXTERNAL}/{play.next()}.jpg")
     play.assets.append(photo)
     play.house.add_face(photo, play.people[pick % 3])
+
+
+def add_live(play: Play, pick: int) -> None:
+    still, video = play.house.add_live_photo(f"{EXTERNAL}/{play.next()}.heic")
+    play.assets.append(still)
+    play.videos[video] = still
 
 
 def trash(play: Play, pick: int) -> None:
@@ -92,9 +107,13 @@ def delete(play: Play, pick: int) -> None:
     asset = play.asset(pick)
     if asset is not None:
         trash(play, pick)
-        changes.delete_for_good(play.house, asset)
+        changes.delete_for_good(play.house, asset, *videos_of(play, asset))
         play.assets.remove(asset)
         play.trashed.discard(asset)
+
+
+def videos_of(play: Play, still: str) -> list[str]:
+    return [video for video, owner in play.videos.items() if owner == still]
 
 
 def describe(play: Play, pick: int) -> None:
@@ -152,6 +171,10 @@ def merge(play: Play, pick: int) -> None:
     into, other = play.people[pick % 3], play.people[(pick + 1) % 3]
     changes.merge_people(play.house, into, other)
     play.people[(pick + 1) % 3] = play.house.add_person("" if pick % 2 else f"Person {play.next()}")
+
+
+def rename(play: Play, pick: int) -> None:
+    changes.set_person(play.house, play.people[pick % 3], name=f"Person {play.next()}")
 
 
 def stack(play: Play, pick: int) -> None:
@@ -220,9 +243,16 @@ def bin_copy(play: Play, pick: int) -> None:
 
 def drop_copy(play: Play, pick: int) -> None:
     if found := play.copy(pick):
-        changes.delete_for_good(play.house, found[1])
+        video = play.house.value('SELECT "livePhotoVideoId"::text FROM asset WHERE id = %s', found[1])
+        changes.delete_for_good(play.house, found[1], *([video] if video else []))
         play.dropped.add(found[0])
         share(play, pick)  # before the source goes as well, when nobody could say who wanted it
+
+
+def take_out(play: Play, pick: int) -> None:
+    if found := play.copy(pick):
+        play.house.take_out(play.album, found[1])
+        play.taken_out.add(found[0])
 
 
 def scan(play: Play, pick: int) -> None:
@@ -235,15 +265,16 @@ def share(play: Play, pick: int) -> int:
     """A cycle, now and then a full one; the choices that the target made about copies that are gone now are gone too."""
     written = cycle(play.house, play.job, brake=RELEASED, full=pick % 5 == 0).written
     there = copied(play.house, play.job)
-    for choices in (play.favourites, play.archived, play.binned):
+    for choices in (play.favourites, play.archived, play.binned, play.taken_out):
         choices.intersection_update(there)
     play.described = {source: text for source, text in play.described.items() if source in there}
     return written
 
 
 HAPPENINGS: tuple[Callable[[Play, int], object], ...] = (
-    add_photo, trash, restore, delete, describe, regenerate, edit, read_text, embed, add_face, move_face, remove_face, merge, stack,
-    unstack, tag, disk_away, disk_back, like, archive, describe_copy, bin_copy, drop_copy, scan, share, share, share,
+    add_photo, add_live, trash, restore, delete, describe, regenerate, edit, read_text, embed, add_face, move_face, remove_face, merge,
+    rename, stack, unstack, tag, disk_away, disk_back, like, archive, describe_copy, bin_copy, drop_copy, take_out, scan,
+    share, share, share,
 )  # fmt: skip
 
 
@@ -269,11 +300,14 @@ def check(play: Play) -> None:
     for source, text in play.described.items():
         if source in got and source in wanted:
             wanted[source].columns["description"] = text
-    gone = play.binned | play.dropped
+    gone = play.with_videos(play.binned | play.dropped)
     for source in wanted.keys() - gone:
         if not set(wanted[source].stack) & gone:
             assert got[source].stack == wanted[source].stack
         assert with_changes(got[source], stack=()) == with_changes(wanted[source], stack=())
+    inside = house.rows('SELECT "assetId"::text FROM album_asset WHERE "albumId" = %s', play.album)
+    shown = copied(house, job) - play.videos.keys() - play.taken_out
+    assert {asset for (asset,) in inside} == {target_of(house, source) for source in shown}
     for source in got:
         row = house.row("asset", id=target_of(house, source))
         assert row["isFavorite"] == (source in play.favourites)
@@ -304,7 +338,8 @@ def test_any_sequence_of_changes_ends_in_a_fresh_copy_and_the_targets_own_choice
     make_house: Callable[[str], House], version: str, story: list[tuple[Callable[[Play, int], object], int]]
 ) -> None:
     house = make_house(version)
-    play = Play(house, house.job(policy=POLICY))
+    album = house.add_album(house.bob, "From Alice")
+    play = Play(house, house.job(policy=POLICY, album=album), album)
     play.people = [house.add_person("Ann"), house.add_person(""), house.add_person("Ben")]
     for pick in range(4):
         add_photo(play, pick)
