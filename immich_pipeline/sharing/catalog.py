@@ -18,7 +18,7 @@ ORDER BY class.oid, attnum
 """
 _UNIQUE = """
 SELECT CASE nspname WHEN 'public' THEN relname::text ELSE nspname || '.' || relname END, indisprimary, indpred IS NOT NULL,
-  ARRAY(SELECT coalesce(attname::text, '(an expression)') FROM unnest(indkey) WITH ORDINALITY AS place (number, rank)
+  ARRAY(SELECT coalesce(attname::text, '(expression)') FROM unnest(indkey) WITH ORDINALITY AS place (number, rank)
     LEFT JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = number AND number > 0
     WHERE rank <= indnkeyatts ORDER BY rank)
 FROM pg_catalog.pg_index JOIN pg_catalog.pg_class AS class ON class.oid = indrelid
