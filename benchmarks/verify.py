@@ -29,7 +29,7 @@ from PIL import Image
 from benchmarks.phash import CAMERA_SIZE, NOISE, camera_like, synthetic
 from benchmarks.report import arguments, peak_mb, progress, report, timed
 from immich_pipeline.dedup import CANDIDATE_SCHEMA, FACTS_SCHEMA, verify
-from immich_pipeline.dedup.looks import compare_looks, pairs_to_look_at
+from immich_pipeline.dedup.looks import Compared, compare_looks, pairs_to_look_at
 from immich_pipeline.media.looks import LookTask, PictureLook
 from immich_pipeline.media.measure import MeasureOptions
 from immich_pipeline.media.pool import MeasurePool, available_cores
@@ -149,7 +149,7 @@ def pairs_among(files: list[Path]) -> Pairs:
     ]
 
 
-def ours(pairs: Pairs, workers: int, *, whole: bool) -> list[tuple[float, float]]:
+def ours(pairs: Pairs, workers: int, *, whole: bool) -> list[Compared]:
     """Each picture decoded once, each pair compared."""
     files = dict.fromkeys(file for pair in pairs for file in pair)
     tasks = [
@@ -193,7 +193,7 @@ def second_stage(name: str, files: list[Path], workers: int, *, whole: bool = Fa
         pictures=len(files),
         pictures_per_second=round(len(files) / seconds, 1),
         pairs_per_second=round(len(pairs) / seconds, 1),
-        lowest_correlation=round(min(correlation for correlation, _ in compared), 3),
+        lowest_correlation=round(min(seen.correlation for seen in compared), 3),
     )
 
 

@@ -29,13 +29,21 @@ class PairClass(_Data):
 class Limits(_Data):
     """Distances are Hamming distances in bits, times are in seconds, the aspect tolerance is a share.
 
-    Correlation of fine detail is -1 to 1, colour a mean difference of RGB values (0 to 255), exposure in steps (EV).
+    Correlation of fine detail is -1 to 1; colour, spot and tint are differences of RGB values (0 to 255); sides are in pixels, exposure in
+    steps (EV), confidence is 0 to 1.
     """
 
     reencoded_distance: int
     reencoded_distance256: int
     reencoded_correlation: float = Field(ge=-1, le=1)
     reencoded_colour: float = Field(ge=0)
+    reencoded_spot: float = Field(ge=0)
+    reencoded_tint: float = Field(ge=0)
+    unattended_spot: float = Field(ge=0)
+    unattended_tint: float = Field(ge=0)
+    unattended_side: int = Field(gt=0)
+    doubtful_confidence: float = Field(ge=0, le=1)
+    unattended_confidence: float = Field(ge=0, le=1)
     same_pixels_distance256: int
     edited_distance256: int
     near_distance256: int

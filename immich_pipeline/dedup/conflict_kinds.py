@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 KIND_NAMES = (
     "camera",
     "cannot_merge",
+    "doubtful",
     "edits",
     "extra_files",
     "gps",

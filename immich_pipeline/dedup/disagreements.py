@@ -42,8 +42,9 @@ def disagreements(files: pl.DataFrame, settings: DuplicateSettings, limits: Limi
         "live_video": _live_videos(files),
         "cannot_merge": _would_be_lost(main),
         "edits": _edits(main),
+        "doubtful": main.filter(pl.col("class") == "reencoded", pl.col("confidence") < limits.unattended_confidence),
         "lesser_picture": _lesser(main, settings),
-        "unproven": _unproven(main, settings),
+        "unproven": _unproven(main),
     }
     named = [frame.select("set").unique().with_columns(conflict=pl.lit(kind)) for kind, frame in found.items()]
     return pl.concat(named).sort("set", "conflict")
@@ -135,24 +136,22 @@ def _edits(files: pl.DataFrame) -> pl.DataFrame:
     return files.filter(~pl.col("kept"), edited).join(kept, on="set", how="anti")
 
 
-def _unproven(files: pl.DataFrame, settings: DuplicateSettings) -> pl.DataFrame:
-    """Alike and of one size, and nothing says that they are one moment.
+def _unproven(files: pl.DataFrame) -> pl.DataFrame:
+    """Alike, and nothing says that they are one moment.
 
-    Two frames of a burst without their metadata, or two scans of one form, look no different when small.
-
-    A copy of another size was made from something. Of one size, both must say when they were taken, and to a fraction
-    of a second or under one name: within a second a camera takes several.
+    Two frames of a burst on a tripod, or two scans of one form, look no different when small, and one of them may have been made
+    smaller since. So both must say when they were taken, and to a fraction of a second or under one name: within a second a camera takes
+    several. Cameras that do not know fractions write zeros.
     """
-    known = ("true_date", "subsec", "name", "pixels")
-    saved_again = files.filter(pl.col("class") == "reencoded")
-    kept = saved_again.filter("kept").select("set", "key", *known)
+    saved_again = files.filter(pl.col("class") == "reencoded").with_columns(
+        fraction=pl.col("subsec").str.contains("[1-9]").fill_null(value=False),
+        stem=pl.col("name").str.to_lowercase().str.replace(r"\.[^.]*$", ""),
+    )
+    kept = saved_again.filter("kept").select("set", "key", "true_date", "fraction", "stem")
     pairs = saved_again.filter(~pl.col("kept")).join(kept, on=["set", "key"], suffix="_right")
-    larger = pl.max_horizontal("pixels", "pixels_right")
-    one_size = (pl.col("pixels") - pl.col("pixels_right")).abs() <= settings.pixel_tolerance * larger
-    fractions = pl.col("subsec").is_not_null() & pl.col("subsec_right").is_not_null()
-    one_name = (pl.col("name").str.to_lowercase() == pl.col("name_right").str.to_lowercase()).fill_null(value=False)
-    proven = pl.col("true_date") & pl.col("true_date_right") & (fractions | one_name)
-    return pairs.filter(~proven, one_size.fill_null(value=True))
+    one_name = (pl.col("stem") == pl.col("stem_right")).fill_null(value=False)
+    one_moment = (pl.col("fraction") & pl.col("fraction_right")) | one_name
+    return pairs.filter(~(pl.col("true_date") & pl.col("true_date_right") & one_moment))
 
 
 def _lesser(files: pl.DataFrame, settings: DuplicateSettings) -> pl.DataFrame:

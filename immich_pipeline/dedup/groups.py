@@ -53,7 +53,7 @@ def duplicate_groups(
             file with the one content is in a group with a file of the other, however alike both are to its representative.
 
     Returns:
-        Groups and members. A group's class and confidence are those of its weakest member; ``diameter`` bounds the
+        Groups and members. A group's class and confidence are the weakest of its members'; ``diameter`` bounds the
         64-bit distance of any two of its members (the two largest distances to the representative, added: the triangle
         inequality; a content's hash is that of its file with the smallest id). A distance that is not known, of a
         picture without a usable hash, counts as 0 if the pixels are the same, else as 64, the largest there is; more
@@ -73,7 +73,7 @@ def duplicate_groups(
     conflicts = StarConflicts(units, facts, NO_CAPTURES if captures is None else captures, table.limits, apart)
     members = _members(stars(_both_ways(near), conflicts), near, units, table)
     members = _numbered(members)
-    return DuplicateGroups(_groups(members, facts, table), _member_rows(members))
+    return DuplicateGroups(_groups(members, facts), _member_rows(members))
 
 
 def _units(grouped: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
@@ -110,7 +110,7 @@ def _units(grouped: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _near_units(grouped: pl.DataFrame, units: pl.DataFrame, table: ClassTable) -> pl.DataFrame:
-    """The pairs but for the exact ones, the nearest of each two units: ``stars.EDGE_SCHEMA``, ``class`` and ``reason``.
+    """The pairs but for the exact ones, the nearest of each two units: ``stars.EDGE_SCHEMA``, ``class``, ``confidence``, ``reason``.
 
     Each stands in one direction: ``unit`` is the better one.
     """
@@ -122,10 +122,10 @@ def _near_units(grouped: pl.DataFrame, units: pl.DataFrame, table: ClassTable) -
         .join(unit.rename({"unit": "other"}), left_on="right_id", right_on="asset_id")
         .filter(pl.col("unit") != pl.col("other"))
         .select(
-            "distance256", "distance", "class", "reason", unit=pl.min_horizontal("unit", "other"),
+            "distance256", "distance", "class", "confidence", "reason", unit=pl.min_horizontal("unit", "other"),
             other=pl.max_horizontal("unit", "other"), strength=strength,
         )
-        .sort("unit", "other", *NEAREST, "reason", nulls_last=True)
+        .sort("unit", "other", *NEAREST, pl.col("confidence").neg(), "reason", nulls_last=True)
     )  # fmt: skip
     return near.unique(["unit", "other"], keep="first", maintain_order=True).with_row_index("pair")
 
@@ -151,8 +151,9 @@ def _both_ways(near: pl.DataFrame) -> pl.DataFrame:
 
 def _members(joined: pl.DataFrame, near: pl.DataFrame, units: pl.DataFrame, table: ClassTable) -> pl.DataFrame:
     """One row per asset in a group: its star, and how it stands to the representative."""
-    why = near.select("pair", "class", "reason")
-    followers = joined.join(why, on="pair").select("unit", "class", "distance", "distance256", "reason", star="other")
+    why = near.select("pair", "class", "confidence", "reason")
+    told = ("unit", "class", "confidence", "distance", "distance256", "reason")
+    followers = joined.join(why, on="pair").select(*told, star="other")
     leading = joined.select(unit="other").unique()
     copies = units.filter(pl.len().over("unit") > 1).select("unit").unique()
     alone = copies.join(followers, on="unit", how="anti")
@@ -162,6 +163,7 @@ def _members(joined: pl.DataFrame, near: pl.DataFrame, units: pl.DataFrame, tabl
         .select(
             "unit",
             pl.lit("exact").alias("class"),
+            confidence=pl.lit(table.confidence()["exact"]),
             distance=pl.lit(0, pl.Int16),
             distance256=pl.lit(0, pl.Int16),
             reason=pl.lit("Equal to the representative, byte for byte."),
@@ -184,7 +186,7 @@ def _numbered(members: pl.DataFrame) -> pl.DataFrame:
     return members.join(ids.with_row_index("place"), on="star")
 
 
-def _groups(members: pl.DataFrame, facts: pl.DataFrame, table: ClassTable) -> pl.DataFrame:
+def _groups(members: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """One row per group."""
     known = members.join(facts.select("asset_id", "owner", "source_id", "inode", "size"), on="asset_id")
     equal = pl.when(pl.col("class") == SAME_PIXELS).then(0).otherwise(LARGEST_DISTANCE)
@@ -192,13 +194,13 @@ def _groups(members: pl.DataFrame, facts: pl.DataFrame, table: ClassTable) -> pl
     groups = known.group_by("place").agg(
         pl.col("group_id", "owner").first(),
         pl.col("group_class").first().alias("class"),
+        pl.col("confidence").min(),
         members=pl.len(),
         kept=pl.col("size").filter("is_representative").sum(),
         diameter=reach.top_k(2).sum().clip(upper_bound=LARGEST_DISTANCE),
     )
     groups = groups.join(_stored_bytes(known), on="place").sort("place")
-    confidence = pl.col("class").replace_strict(table.confidence(), return_dtype=pl.Float64)
-    groups = groups.with_columns(confidence=confidence, reclaimable_bytes=pl.col("bytes") - pl.col("kept"))
+    groups = groups.with_columns(reclaimable_bytes=pl.col("bytes") - pl.col("kept"))
     return groups.select([pl.col(column).cast(dtype) for column, dtype in GROUP_SCHEMA.items()])
 
 

@@ -1,5 +1,7 @@
 """The second look: which pairs the hashes cannot settle, and two pictures beside each other."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -8,7 +10,7 @@ from immich_pipeline.dedup.classes import ClassTable
 from immich_pipeline.dedup.schema import LOOK_SCHEMA
 from immich_pipeline.dedup.units import in_order
 from immich_pipeline.dedup.verify import unsettled
-from immich_pipeline.media.looks import COLOUR_BYTES, GRAY_BYTES, GRAY_SIDE, PictureLook
+from immich_pipeline.media.looks import COLOUR_BYTES, COLOUR_SIDE, GRAY_BYTES, GRAY_SIDE, PictureLook
 
 PAIR_SCHEMA: dict[str, pl.DataType] = {
     "left_id": pl.String(),
@@ -21,6 +23,25 @@ PAIR_SCHEMA: dict[str, pl.DataType] = {
 are worth decoding in full."""
 
 _RADIUS, _COARSE_RADIUS = 4, 3
+_SMALLEST_GRID = 32
+_REGIONS = 16
+_LUMINANCE = np.array([299, 587, 114])  # thousandths, ITU-R BT.601
+
+
+class Compared(NamedTuple):
+    """Two pictures beside each other.
+
+    Attributes:
+        correlation: of the detail (-1 to 1; 1 for two pictures without any, 0 if one alone has none).
+        colour: mean absolute difference of the colours (0 to 255).
+        spot: how far the brightness differs in the spot where it differs most (0 to 255).
+        tint: how far the colours, apart from brightness, differ in the region where they differ most (0 to 255).
+    """
+
+    correlation: float
+    colour: float
+    spot: float
+    tint: float
 
 
 def pairs_to_look_at(
@@ -69,32 +90,38 @@ def _as_pairs(part: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def compare_looks(left: PictureLook, right: PictureLook) -> tuple[float, float]:
-    """How far the fine detail and the colours of two pictures agree.
+def compare_looks(left: PictureLook, right: PictureLook) -> Compared:
+    """How far the fine detail and the colours of two pictures agree, on the whole and where they agree least.
 
     The detail is what a picture has beyond its surroundings: each gray value less the mean of the square round it (9 x 9
     of 256 x 256). A copy whose short side has fewer than 256 pixels has no such detail any more, so beside it both
     are looked at in half the resolution (7 x 7 of 128 x 128). Measured on 31 photos: copies of 1600 to 160 pixels and
     JPEG of quality 30 to 95 correlate by 0.8 or more.
 
+    Saving again changes a picture evenly; who edits it changes it in one place, or its colours. See :func:`spot_difference` and
+    :func:`tint_difference`.
+
     Args:
         left: One picture; without a problem.
         right: The other.
 
     Returns:
-        The correlation of the detail (-1 to 1; 1 for two pictures without any, 0 if one alone has none), and the mean
-        absolute difference of the colours (0 to 255). Equal looks give exactly (1.0, 0.0); the order does not matter.
+        Equal looks give exactly (1.0, 0.0, 0.0, 0.0); the order does not matter.
 
     Raises:
         ValueError: one of the two has a problem instead of a picture.
     """
-    coarse = is_coarse(left) or is_coarse(right)
-    return correlation(detail(left, coarse=coarse), detail(right, coarse=coarse)), colour_difference(left, right)
+    coarse = min(_short_side(left), _short_side(right)) < GRAY_SIDE
+    return Compared(
+        correlation(detail(left, coarse=coarse), detail(right, coarse=coarse)),
+        colour_difference(left, right),
+        spot_difference(left, right),
+        tint_difference(left, right),
+    )
 
 
-def is_coarse(look: PictureLook) -> bool:
-    """Whether a picture has fewer pixels than it is looked at by."""
-    return min(look.width or GRAY_SIDE, look.height or GRAY_SIDE) < GRAY_SIDE
+def _short_side(look: PictureLook) -> int:
+    return min(look.width or GRAY_SIDE, look.height or GRAY_SIDE)
 
 
 def detail(look: PictureLook, *, coarse: bool) -> npt.NDArray[np.float64]:
@@ -107,11 +134,7 @@ def detail(look: PictureLook, *, coarse: bool) -> npt.NDArray[np.float64]:
     Raises:
         ValueError: it has a problem instead of a picture.
     """
-    if len(look.gray) != GRAY_BYTES:
-        raise ValueError("this picture could not be looked at")
-    gray = np.frombuffer(look.gray, dtype=np.uint8).reshape(GRAY_SIDE, GRAY_SIDE).astype(np.int64)
-    if coarse:
-        gray = gray.reshape(GRAY_SIDE // 2, 2, GRAY_SIDE // 2, 2).sum(axis=(1, 3))
+    gray = _grays(look, GRAY_SIDE // 2 if coarse else GRAY_SIDE)
     radius = _COARSE_RADIUS if coarse else _RADIUS
     return (gray * (2 * radius + 1) ** 2 - _box_sums(gray, radius)).ravel().astype(np.float64)
 
@@ -130,10 +153,57 @@ def colour_difference(left: PictureLook, right: PictureLook) -> float:
     Raises:
         ValueError: one of the two has a problem instead of a picture.
     """
-    if not len(left.rgb) == len(right.rgb) == COLOUR_BYTES:
+    return float(np.abs(_colours(left, COLOUR_SIDE) - _colours(right, COLOUR_SIDE)).mean())
+
+
+def spot_difference(left: PictureLook, right: PictureLook) -> float:
+    """How far the brightness of two pictures differs in the spot where it differs most, 0 to 255.
+
+    A spot is 3 x 3 values of a grid that has at most half as many as the smaller picture has pixels (256 x 256, for small pictures
+    down to 32 x 32): what saving again and making smaller do to the finest detail is evened out there. Measured on 37 pictures of 900
+    pixels: JPEGs of quality 50 and more, whatever their size, differ by 7 at most, of quality 30 by 12; date stamps, logos, captions,
+    healed spots and crops of 1 % by 7 or more.
+
+    Raises:
+        ValueError: one of the two has a problem instead of a picture.
+    """
+    grid = GRAY_SIDE
+    while grid > _SMALLEST_GRID and min(_short_side(left), _short_side(right)) < 2 * grid:
+        grid //= 2
+    squares = _box_sums((_grays(left, grid) - _grays(right, grid)) ** 2, 1)
+    return float(np.sqrt(squares.max() / 9) / (GRAY_SIDE // grid) ** 2)
+
+
+def tint_difference(left: PictureLook, right: PictureLook) -> float:
+    """How far the colours of two pictures, apart from brightness, differ in the region where they differ most, 0 to 255.
+
+    A region is one of 16 x 16.
+
+    Raises:
+        ValueError: one of the two has a problem instead of a picture.
+    """
+    difference = _colours(left, _REGIONS) - _colours(right, _REGIONS)
+    beyond = 1000 * difference - (difference @ _LUMINANCE)[..., np.newaxis]
+    return float(np.abs(beyond).max() / (1000 * (COLOUR_SIDE // _REGIONS) ** 2))
+
+
+def _grays(look: PictureLook, side: int) -> npt.NDArray[np.int64]:
+    """The gray values of a picture, added up to as many squares as are wanted."""
+    return _added(look.gray, (GRAY_SIDE, GRAY_SIDE, 1), side)[..., 0]
+
+
+def _colours(look: PictureLook, side: int) -> npt.NDArray[np.int64]:
+    """Its colours likewise."""
+    return _added(look.rgb, (COLOUR_SIDE, COLOUR_SIDE, 3), side)
+
+
+def _added(values: bytes, shape: tuple[int, int, int], side: int) -> npt.NDArray[np.int64]:
+    if len(values) != shape[0] * shape[1] * shape[2]:
         raise ValueError("this picture could not be looked at")
-    one, other = (np.frombuffer(look.rgb, dtype=np.uint8).astype(np.int64) for look in (left, right))
-    return float(np.abs(one - other).mean())
+    step = shape[0] // side
+    every = np.frombuffer(values, dtype=np.uint8).reshape(side, step, side, step, shape[2])
+    sums: npt.NDArray[np.int64] = every.sum(axis=(1, 3), dtype=np.int64)
+    return sums
 
 
 def _box_sums(values: npt.NDArray[np.int64], radius: int) -> npt.NDArray[np.int64]:

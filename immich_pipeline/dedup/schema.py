@@ -49,12 +49,15 @@ VERIFIED_SCHEMA: dict[str, pl.DataType] = {
     "distance256": pl.Int16(),
     "correlation": pl.Float32(),
     "colour": pl.Float32(),
+    "spot": pl.Float32(),
+    "tint": pl.Float32(),
     "class": pl.String(),
     "confidence": pl.Float64(),
     "reason": pl.String(),
 }
 """A candidate with its class; distance256 is null where a 256-bit hash is missing, 0 for exact pairs. ``correlation`` (-1 to 1, of
-the fine detail) and ``colour`` (mean difference of RGB values, 0 to 255) are null for pairs whose pictures were not looked at.
+the fine detail), ``colour`` (mean difference of RGB values), ``spot`` (difference of brightness where it is greatest) and ``tint``
+(difference of colours apart from brightness where it is greatest; all 0 to 255) are null for pairs whose pictures were not looked at.
 """
 
 LOOK_SCHEMA: dict[str, pl.DataType] = {
@@ -62,6 +65,8 @@ LOOK_SCHEMA: dict[str, pl.DataType] = {
     "right_content": pl.Binary(),
     "correlation": pl.Float32(),
     "colour": pl.Float32(),
+    "spot": pl.Float32(),
+    "tint": pl.Float32(),
     "same_pixels": pl.Boolean(),
     "problem": pl.String(),
 }

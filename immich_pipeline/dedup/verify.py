@@ -54,7 +54,9 @@ def verify(
     - ``exact``: equal bytes.
     - ``same_pixels``: as ``reencoded``, and the decoded originals are equal pixel by pixel.
     - ``reencoded``: 64-bit distance <= 8, 256-bit distance <= 12, the same shape, no word against it in the metadata,
-      and the pictures were looked at: their fine detail correlates by 0.7 or more, their colours differ by 6 at most.
+      and the pictures were looked at: their fine detail correlates by 0.7 or more, their colours differ by 6 at most, and
+      nowhere do they differ by more than saving again explains. How sure that is depends on how closely they agree: see
+      ``doubtful_confidence`` and the limits before it in ``classes.toml``.
     - ``edited``: 256-bit distance <= 24 otherwise; also what the hashes take for ``reencoded`` and nobody could look at;
       also a RAW file and a rendered picture however close, since one is made from the other and does not replace it.
     - ``burst_neighbour``: one camera took them at different moments, time zones reconciled, at most a minute apart; or
@@ -87,6 +89,9 @@ def verify(
         distance256=0,
         correlation=None,
         colour=None,
+        spot=None,
+        tint=None,
+        closely=True,
         reason=pl.lit("The files are equal, byte for byte."),
     )
     seen = NO_LOOKS if looks is None else looks
@@ -134,6 +139,8 @@ def distance64() -> pl.Expr:
 
 def _typed(pairs: pl.DataFrame, table: ClassTable) -> pl.DataFrame:
     confidence = pl.col("class").replace_strict(table.confidence(), return_dtype=pl.Float64)
+    doubtful = (pl.col("class") == "reencoded") & ~pl.col("closely")
+    confidence = pl.when(doubtful).then(table.limits.doubtful_confidence).otherwise(confidence)
     return pairs.with_columns(confidence=confidence).select(
         [pl.col(column).cast(dtype) for column, dtype in VERIFIED_SCHEMA.items()]
     )
@@ -205,6 +212,7 @@ def _judged(pairs: pl.DataFrame, seen: pl.DataFrame, limits: Limits) -> pl.DataF
     reasons = pl.col("rule").replace_strict(list(range(len(rules))), [rule.reason for rule in rules])
     return judged.with_columns(
         pl.col("rule").replace_strict(list(range(len(rules))), [rule.name for rule in rules]).alias("class"),
+        closely=_closely(limits),
         reason=reasons.str.replace("{problem}", pl.col("problem").fill_null(""), literal=True),
     )
 
@@ -269,7 +277,7 @@ def _after_looking(limits: Limits) -> list[_Rule]:
             "Their hashes agree, but the pictures could not be compared ({problem}): a person has to look.",
         ),
         _Rule(
-            pl.col("correlation").is_null() | pl.col("colour").is_null(),
+            pl.any_horizontal(pl.col("correlation", "colour", "spot", "tint").is_null()),
             "edited",
             "Their hashes agree, but the pictures have not been compared yet: a person has to look.",
         ),
@@ -281,7 +289,16 @@ def _after_looking(limits: Limits) -> list[_Rule]:
             "edited",
             "The same picture when small, but its fine detail differs: retouched, cropped by a little, or the next one.",
         ),
-        _Rule(pl.col("colour") > limits.reencoded_colour, "edited", "The same picture in other colours or brightness."),
+        _Rule(
+            (pl.col("colour") > limits.reencoded_colour) | (pl.col("tint") > limits.reencoded_tint),
+            "edited",
+            "The same picture in other colours or brightness.",
+        ),
+        _Rule(
+            pl.col("spot") > limits.reencoded_spot,
+            "edited",
+            "The same picture, but in one place it differs: stamped, retouched, cropped by a little, or something moved.",
+        ),
         _Rule(pl.lit(value=True), "reencoded", "The same picture in the same shape; only quality or size differ."),
     ]
 
@@ -291,6 +308,14 @@ def _same_shape(limits: Limits) -> pl.Expr:
     across = pl.col("width") * pl.col("height_right").cast(pl.Float64)
     along = pl.col("height") * pl.col("width_right").cast(pl.Float64)
     return ((across - along).abs() <= limits.aspect_tolerance * pl.max_horizontal(across, along)).fill_null(value=False)
+
+
+def _closely(limits: Limits) -> pl.Expr:
+    """Whether pictures agree as closely as they must for anything to be done without a person, and are large enough to tell."""
+    sides = [pl.col(side) for side in ("width", "height", "width_right", "height_right")]
+    large = pl.min_horizontal(sides) >= limits.unattended_side
+    alike = (pl.col("spot") <= limits.unattended_spot) & (pl.col("tint") <= limits.unattended_tint)
+    return (large & alike).fill_null(value=False)
 
 
 def _may_be_same(limits: Limits) -> pl.Expr:

@@ -29,7 +29,7 @@ from immich_pipeline.store.frames import Changes, Frames
 from immich_pipeline.store.immich import records_of
 from immich_pipeline.store.looks import looks_of_version, picture_files, write_looks
 
-LOOKS = "1"
+LOOKS = "2"
 """Version of what is seen: raise it and every pair is looked at again."""
 
 _CHUNK_PAIRS = 1000
@@ -147,9 +147,8 @@ class _Beside:
         problem = left.problem or right.problem
         if problem:
             return row | {"problem": problem}
-        correlation, colour = compare_looks(left, right)
         same = left.pixels == right.pixels if left.pixels and right.pixels else None
-        return row | {"correlation": correlation, "colour": colour, "same_pixels": same}
+        return row | compare_looks(left, right)._asdict() | {"same_pixels": same}
 
 
 # ------------------------------------------------------------------------------------------------- where pictures come from

@@ -24,9 +24,11 @@ WHOLE_LIBRARY = {
     "capture_groups": Inputs(("library", "content", "choices"), ("capture_rules",), code_version="3"),
     "duplicate_candidates": Inputs(("library", "content"), ("near_radius",), code_version="2"),
     "duplicate_groups": Inputs(
-        ("library", "content", "candidates", "captures", "choices"), ("capture_rules",), code_version="3"
+        ("library", "content", "candidates", "captures", "choices"), ("capture_rules",), code_version="4"
     ),
-    "duplicate_decisions": Inputs(("library", "content", "duplicates", "choices", "details"), ("duplicates",)),
+    "duplicate_decisions": Inputs(
+        ("library", "content", "duplicates", "choices", "details"), ("duplicates",), code_version="2"
+    ),
     "duplicate_report": Inputs(("library", "content", "duplicates", "decisions"), ("reports",), code_version="2"),
 }
 

@@ -7,7 +7,7 @@ from immich_pipeline.store.frames import Changes, Frames, Table
 LOOK = Table("duplicates", "look", ("left_content", "right_content"))
 
 _LOOKS = """
-    SELECT left_content, right_content, correlation, colour, same_pixels, problem FROM duplicates.look
+    SELECT left_content, right_content, correlation, colour, spot, tint, same_pixels, problem FROM duplicates.look
     WHERE code_version = $1 ORDER BY left_content, right_content"""
 
 _FILES = """

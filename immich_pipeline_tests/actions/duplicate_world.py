@@ -713,12 +713,12 @@ def see(frames: Frames, made: DuplicateWorld) -> None:
         if content is not None:
             keys[asset_id] = hashlib.sha256(content).digest() + looks.phash256
     rows = [
-        (*sorted((keys[left], keys[right])), 0.97, 0.8, seen == "same_pixels", None)
+        (*sorted((keys[left], keys[right])), 0.97, 0.8, 2.5, 1.5, seen == "same_pixels", None)
         for left, right, seen in made.same
         if left in keys and right in keys
     ]
     schema = {"left_content": pl.Binary, "right_content": pl.Binary, "correlation": pl.Float32, "colour": pl.Float32,
-              "same_pixels": pl.Boolean, "problem": pl.String}  # fmt: skip
+              "spot": pl.Float32, "tint": pl.Float32, "same_pixels": pl.Boolean, "problem": pl.String}  # fmt: skip
     write_looks(
         frames, pl.DataFrame(rows, schema=schema, orient="row").unique(["left_content", "right_content"]), LOOKS
     )

@@ -154,7 +154,8 @@ def _family(original: Original, shot: Shot, chosen: list[Edit]) -> Iterator[dict
         made = edit.apply(decoded)
         if made is None:
             continue
-        picture = original.name if edit.truth == "copy" else f"{original.name}, {edit.name}"
+        # an edit that was made smaller then is a copy of the edit
+        picture = original.name if edit.truth == "copy" else f"{original.name}, {edit.name.partition(', then ')[0]}"
         extension = (edit.then or edit.save)["extension"]
         saved = content if edit.bytes else _saved(made, edit, shot)
         yield told | {

@@ -40,7 +40,7 @@ def asset(asset_id: str, **known: Any) -> Row:
         "extension": "jpg", "kind": "image", "size": 1000, "mtime_ns": 0, "inode": 0, "content": asset_id.encode().ljust(32, b"-"),
         "usable": True, "width": 4000, "height": 3000, "server_asset": True, "visibility": "timeline", "is_edited": False,
         "is_favorite": False, "albums": 0, "tags": [], "people": 0, "faces": 0, "readable": True, "format": "jpeg",
-        "unit": asset_id, "group": "g", "role": None, "class": "same_pixels", "set": "s",
+        "unit": asset_id, "group": "g", "role": None, "class": "same_pixels", "set": "s", "confidence": 0.99,
     }  # fmt: skip
     whole = row | known
     if whole["kind"] == "raw":
@@ -59,7 +59,7 @@ def sets_of(rows: Sequence[Row]) -> pl.DataFrame:
     listed = [
         {
             "set_id": row["set"], "owner": row["owner"], "unit_id": row["unit"], "asset_id": row["asset_id"], "group_id": row["group"],
-            "class": row["class"], "confidence": 0.99, "diameter": 2, "role": row["role"],
+            "class": row["class"], "confidence": row["confidence"], "diameter": 2, "role": row["role"],
         }
         for row in rows
     ]  # fmt: skip

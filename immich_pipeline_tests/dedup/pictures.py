@@ -53,7 +53,7 @@ def verified_of(*rows: dict[str, Any], captures: pl.DataFrame | None = None, rad
 def alike(candidates: pl.DataFrame, facts: pl.DataFrame, **seen: Any) -> pl.DataFrame:
     """What a look at the pictures of these pairs sees: no difference, unless said otherwise."""
     pairs = pairs_to_look_at(candidates, facts).select("left_content", "right_content")
-    values = {"correlation": 1.0, "colour": 0.0, "same_pixels": False, "problem": None} | seen
+    values = {"correlation": 1.0, "colour": 0.0, "spot": 0.0, "tint": 0.0, "same_pixels": False, "problem": None} | seen
     looks = pairs.with_columns(**{name: pl.lit(value) for name, value in values.items()})
     return looks.select([pl.col(name).cast(dtype) for name, dtype in LOOK_SCHEMA.items()])
 

@@ -61,22 +61,25 @@ CASES: list[tuple[str, Row, Row, list[str]]] = [
 
 
 EXACT_TIME = SHOT | {"subsec": "120"}
+SMALL: Row = {"width": 2000, "height": 1500}
 SIZES: list[tuple[str, Row, Row, list[str]]] = [
     ("two scans", {}, {}, ["unproven"]),
     ("a frame, and another without its metadata", EXACT_TIME, {}, ["unproven"]),
     ("within one second", SHOT, SHOT, ["unproven"]),
     ("one moment", EXACT_TIME, EXACT_TIME, []),
-    ("one second and one name", SHOT | {"name": "IMG_1.JPG"}, SHOT | {"name": "img_1.jpg"}, []),
+    ("one second and one name", SHOT | {"name": "IMG_1.HEIC"}, SHOT | {"name": "img_1.jpg"}, []),
     ("one name alone", {"name": "scan.jpg"}, {"name": "scan.jpg"}, ["unproven"]),
-    ("a small copy", {}, {"width": 2000, "height": 1500}, []),
+    ("a small one without a date", EXACT_TIME, SMALL, ["unproven"]),
+    ("a small one of the same moment", EXACT_TIME, EXACT_TIME | SMALL, []),
+    ("a small one of the same second", SHOT, SHOT | SMALL, ["unproven"]),
+    ("a camera that writes zeros", SHOT | {"subsec": "00"}, SHOT | {"subsec": "00"}, ["unproven"]),
     ("sizes that are not known", {}, {"width": None}, ["unproven"]),
+    ("not quite the same", EXACT_TIME, EXACT_TIME | {"confidence": 0.9}, ["doubtful"]),
 ]
 
 
 @pytest.mark.parametrize(("what", "kept", "other", "conflicts"), SIZES, ids=[case[0] for case in SIZES])
-def test_pictures_of_one_size_that_only_look_alike_need_a_person(
-    what: str, kept: Row, other: Row, conflicts: list[str]
-) -> None:
+def test_pictures_that_only_look_alike_need_a_person(what: str, kept: Row, other: Row, conflicts: list[str]) -> None:
     rows = asset("a", **LARGE, **kept), asset("b", **other)
     row = decision(*(one | {"class": "reencoded"} for one in rows))
     assert (row["keeper_id"], row["conflicts"]) == ("a", conflicts), what

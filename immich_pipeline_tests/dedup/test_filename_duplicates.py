@@ -39,6 +39,11 @@ def test_the_documented_one_is_kept(case: dict[str, Any], group: dict[str, Any])
     libraries = {meta.get("library") for meta in case["meta"].values()}
     settings = DuplicateSettings(prefer_library="external" if len(libraries) > 1 else None)
     rows = [file_of(case, group, name) for name in group["members"]]
+    resized = group["kind"] == "duplicate_resized"
     for order in (rows, rows[::-1]):
         found = decision(*order, settings=settings)
-        assert (found["keeper_id"], found["verdict"]) == (group["primary"], "certain")
+        told = found["keeper_id"], found["class"], found["verdict"]
+        assert told == (group["primary"], CLASSES[group["kind"]], "review" if resized else "certain")
+        assert found["conflicts"] == (["unproven"] if resized else [])
+        moment = dated(NOON) | {"subsec": "25"}  # as copies have it that kept their metadata
+        assert decision(*(row | moment for row in order), settings=settings)["verdict"] == "certain"

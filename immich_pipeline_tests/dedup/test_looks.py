@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from immich_pipeline.dedup import near_candidates
 from immich_pipeline.dedup.classes import default_classes
-from immich_pipeline.dedup.looks import PAIR_SCHEMA, compare_looks, pairs_to_look_at
+from immich_pipeline.dedup.looks import PAIR_SCHEMA, Compared, compare_looks, pairs_to_look_at
 from immich_pipeline.media.looks import COLOUR_BYTES, GRAY_BYTES, PictureLook, failed_look, look_file
 from immich_pipeline.media.measure import FileTask, MeasureOptions
 from immich_pipeline_tests.dedup.pictures import NOON, alike, captures_of, facts_of, picture, taken
@@ -56,21 +56,46 @@ def test_a_copy_is_like_its_original(
 ) -> None:
     limits = default_classes().limits
     original = seen(PHOTO, tmp_path, quality=95)
-    correlation, colour = compare_looks(original, seen(PHOTO.resize(size), tmp_path, kind, **options))
-    assert correlation >= limits.reencoded_correlation
-    assert colour <= limits.reencoded_colour
+    found = compare_looks(original, seen(PHOTO.resize(size), tmp_path, kind, **options))
+    assert found.correlation >= limits.reencoded_correlation
+    assert found.colour <= limits.reencoded_colour
+    assert found.spot <= limits.unattended_spot
+    assert found.tint <= limits.unattended_tint
 
 
 def test_what_differs_shows(tmp_path: Path) -> None:
     limits = default_classes().limits
     original = seen(PHOTO, tmp_path, quality=95)
-    correlation, colour = compare_looks(original, seen(ImageEnhance.Brightness(PHOTO).enhance(1.2), tmp_path))
-    assert correlation > 0.9
-    assert colour > limits.reencoded_colour
-    assert compare_looks(original, seen(PHOTO.convert("L"), tmp_path))[1] > limits.reencoded_colour
-    assert compare_looks(original, seen(detailed(2), tmp_path))[0] < 0.3
-    moved = PHOTO.crop((60, 45, 1140, 855))
-    assert compare_looks(original, seen(moved, tmp_path))[0] < limits.reencoded_correlation
+
+    def beside(image: Image.Image) -> Compared:
+        return compare_looks(original, seen(image, tmp_path))
+
+    brighter = beside(ImageEnhance.Brightness(PHOTO).enhance(1.2))
+    assert brighter.correlation > 0.9
+    assert brighter.colour > limits.reencoded_colour
+    assert beside(PHOTO.convert("L")).colour > limits.reencoded_colour
+    assert beside(detailed(2)).correlation < 0.3
+    assert beside(PHOTO.crop((60, 45, 1140, 855))).correlation < limits.reencoded_correlation
+
+
+@pytest.mark.parametrize("scale", [1, 0.5, 0.3])
+def test_what_differs_in_one_place_shows(tmp_path: Path, scale: float) -> None:
+    """On the whole such pictures agree; a stamp and a spot shine out, however small the other picture was saved."""
+    limits = default_classes().limits
+    original = seen(PHOTO, tmp_path, quality=95)
+    stamped, coloured = PHOTO.copy(), PHOTO.copy()
+    ImageDraw.Draw(stamped).text((1000, 840), "'21  6 05", (255, 150, 40), ImageFont.load_default(30))
+    coloured.paste((200, 80, 80), (600, 450, 680, 530))
+    coloured = Image.merge("YCbCr", [PHOTO.convert("YCbCr").split()[0], *coloured.convert("YCbCr").split()[1:]])
+    size = round(1200 * scale), round(900 * scale)
+    stamp = compare_looks(original, seen(stamped.resize(size), tmp_path))
+    assert stamp.correlation > limits.reencoded_correlation
+    assert stamp.colour < 1.5
+    assert stamp.spot > limits.reencoded_spot
+    tinted = compare_looks(original, seen(coloured.convert("RGB").resize(size), tmp_path))
+    assert tinted.colour < limits.reencoded_colour
+    assert tinted.spot < limits.reencoded_spot
+    assert tinted.tint > limits.reencoded_tint
 
 
 def drawn(gray: bytes, rgb: bytes, width: int | None = 4000) -> PictureLook:
@@ -87,31 +112,32 @@ LOOKS = st.builds(
 @given(LOOKS, LOOKS)
 @settings(max_examples=30, deadline=None)
 def test_the_order_does_not_matter_and_equal_looks_agree_wholly(left: PictureLook, right: PictureLook) -> None:
-    correlation, colour = compare_looks(left, right)
-    assert (correlation, colour) == compare_looks(right, left)
-    assert -1 <= correlation <= 1
-    assert 0 <= colour <= 255
-    assert compare_looks(left, left) == (1.0, 0.0)
+    found = compare_looks(left, right)
+    assert found == compare_looks(right, left)
+    assert -1 <= found.correlation <= 1
+    assert all(0 <= difference <= 255 for difference in found[1:])
+    assert compare_looks(left, left) == (1.0, 0.0, 0.0, 0.0)
 
 
 @given(LOOKS, st.integers(1, 100))
 @settings(max_examples=20, deadline=None)
-def test_another_brightness_moves_the_colours_alone(look: PictureLook, more: int) -> None:
+def test_another_brightness_moves_colours_and_spots_alone(look: PictureLook, more: int) -> None:
     darker = PictureLook(
         "a", bytes(value // 3 for value in look.gray), bytes(value // 3 for value in look.rgb), width=4000
     )
     lighter = PictureLook(
         "b", bytes(value + more for value in darker.gray), bytes(value + more for value in darker.rgb), width=4000
     )
-    correlation, colour = compare_looks(darker, lighter)
-    assert correlation == pytest.approx(1)
-    assert colour == pytest.approx(more)
+    found = compare_looks(darker, lighter)
+    assert found.correlation == pytest.approx(1)
+    assert found.colour == found.spot == pytest.approx(more)
+    assert found.tint == 0.0
 
 
 def test_flat_pictures(tmp_path: Path) -> None:
     white, gray = drawn(b"\xff", b"\xff"), drawn(b"\x80", b"\x80")
-    assert compare_looks(white, gray) == (1.0, 127.0)
-    assert compare_looks(white, seen(PHOTO, tmp_path))[0] == 0.0
+    assert compare_looks(white, gray) == (1.0, 127.0, 127.0, 0.0)
+    assert compare_looks(white, seen(PHOTO, tmp_path)).correlation == 0.0
 
 
 def test_a_picture_with_a_problem_cannot_be_compared() -> None:

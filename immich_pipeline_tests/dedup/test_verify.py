@@ -166,11 +166,15 @@ def looked(left: dict[str, Any], right: dict[str, Any], **seen: Any) -> dict[str
         ({"correlation": 0.7, "colour": 6.0}, "reencoded"),
         ({"correlation": 0.69}, "edited"),
         ({"colour": 6.1}, "edited"),
+        ({"spot": 12.0, "tint": 8.0}, "reencoded"),
+        ({"spot": 12.1}, "edited"),
+        ({"tint": 8.1}, "edited"),
         ({"same_pixels": True}, "same_pixels"),
         ({"same_pixels": True, "colour": 99.0}, "same_pixels"),
         ({"same_pixels": None}, "reencoded"),
         ({"correlation": None, "colour": None, "problem": "damaged"}, "edited"),
         ({"correlation": None}, "edited"),
+        ({"spot": None}, "edited"),
     ],
 )
 def test_a_look_decides_what_the_hashes_leave(seen: dict[str, Any], expected: str) -> None:
@@ -181,6 +185,23 @@ def test_a_look_decides_what_the_hashes_leave(seen: dict[str, Any], expected: st
     # a look never makes a pair better than its hashes and its metadata do
     assert looked({}, {"kind": "raw"}, **seen)["class"] == "edited"
     assert looked(taken(), taken(NOON + 5 * SECOND), **seen)["class"] == "burst_neighbour"
+
+
+@pytest.mark.parametrize(
+    ("seen", "right", "confidence"),
+    [
+        ({"spot": 5.0, "tint": 4.0}, {"width": 400, "height": 300}, 0.99),
+        ({"spot": 5.1}, {}, 0.9),
+        ({"tint": 4.1}, {}, 0.9),
+        ({}, {"width": 340, "height": 255}, 0.9),
+        ({"same_pixels": True, "spot": 9.0}, {}, 0.999),
+        ({"spot": 20.0}, {}, 0.6),
+    ],
+)
+def test_how_sure_it_is_depends_on_how_closely_the_pictures_agree(
+    seen: dict[str, Any], right: dict[str, Any], confidence: float
+) -> None:
+    assert looked({}, right | {"bits": 2}, **seen)["confidence"] == confidence
 
 
 def test_without_a_look_nothing_is_better_than_edited() -> None:
