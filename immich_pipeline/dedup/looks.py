@@ -10,7 +10,7 @@ from immich_pipeline.dedup.classes import ClassTable
 from immich_pipeline.dedup.schema import LOOK_SCHEMA
 from immich_pipeline.dedup.units import in_order
 from immich_pipeline.dedup.verify import unsettled
-from immich_pipeline.media.looks import COLOUR_BYTES, COLOUR_SIDE, GRAY_BYTES, GRAY_SIDE, PictureLook
+from immich_pipeline.media.looks import COLOUR_SIDE, GRAY_SIDE, PictureLook
 
 PAIR_SCHEMA: dict[str, pl.DataType] = {
     "left_id": pl.String(),
