@@ -81,7 +81,7 @@ def check_job(connection: Connection, job: Job, layout: Layout) -> None:
         *_user_problems(connection, job),
         *_library_problems(connection, job),
         *_album_problems(connection, job, layout),
-        *_group_problems(connection, job, layout),
+        *group_problems(connection, job, layout),
     ]
     if problems:
         raise CannotShare(f"the job '{job.name}' cannot run", problems)
@@ -121,7 +121,8 @@ def _album_problems(connection: Connection, job: Job, layout: Layout) -> list[st
     return ([] if active else ["the album is deleted"]) + ([] if owned else ["the album is not the target user's"])
 
 
-def _group_problems(connection: Connection, job: Job, layout: Layout) -> list[str]:
+def group_problems(connection: Connection, job: Job, layout: Layout) -> list[str]:
+    """Why the people of one user of a job are not known to the other (from 3.2 on); nothing when they are."""
     if not layout.person_groups:
         return []
     found = connection.execute(_GROUPS, [[job.source_owner, job.target_owner]]).fetchone()

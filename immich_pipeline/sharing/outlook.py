@@ -28,8 +28,10 @@ from immich_pipeline.sharing.work import Counts, Seen, Work
 
 _SAMPLES = 10
 _LEFT_OUT = 50
+# The place of a file of Immich's own has the copy's id in it, which is another one each time that is looked.
 _SAMPLED = """
-SELECT asset."originalPath", candidate.path FROM candidate JOIN asset ON asset.id = candidate.source_id ORDER BY rank LIMIT %s
+SELECT asset."originalPath", CASE WHEN NOT linked THEN candidate.path END
+FROM candidate JOIN asset ON asset.id = candidate.source_id ORDER BY rank LIMIT %s
 """
 _CANDIDATES = "SELECT source_id::text FROM candidate ORDER BY rank"
 _PATHS = 'SELECT "originalPath" FROM asset WHERE id = ANY (%s::uuid[]) ORDER BY "originalPath" LIMIT %s'
@@ -97,7 +99,7 @@ def _copying(work: Work, links: list[Link]) -> Planned:
         counts["files"] = len(links)
     subjects = tuple(source for (source,) in work.connection.execute(_CANDIDATES))
     samples = work.connection.execute(_SAMPLED, [_SAMPLES]).fetchall()
-    return Planned(subjects, counts, tuple(f"{source} as {target}" for source, target in samples))
+    return Planned(subjects, counts, tuple(" as ".join(filter(None, sample)) for sample in samples))
 
 
 def _following(work: Work) -> Planned:

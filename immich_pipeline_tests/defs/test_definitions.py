@@ -49,6 +49,7 @@ CHECKS = {
     "duplicate_resolutions:no_resolution_failed",
     "duplicate_resolutions:every_kept_file_is_there",
     "share_plan:immich_is_as_known",
+    "share_plan:one_cluster_group",
     "share_plan:no_mass_removal",
     "shared_records:no_operation_failed",
     "shared_records:jobs_for_copies",

@@ -15,6 +15,7 @@ from immich_pipeline.errors import UserError
 from immich_pipeline.sharing.session import ShareBusy, open_session, prepare, writing
 from immich_pipeline.store.database import Database
 from immich_pipeline_tests.sharing.dumps import dump
+from immich_pipeline_tests.sharing.full_library import fill
 from immich_pipeline_tests.sharing.house import EXTERNAL, House
 from immich_pipeline_tests.sharing.surface import JOB, job_settings, settings_of
 from immich_pipeline_tests.sharing.test_undo_scenarios import differences
@@ -72,6 +73,16 @@ def test_b43_a_plan_is_applied_as_it_stands_and_undone_exactly(house: House, dat
     (undone,) = undo_saved(database, settings, plan_id=plan.plan_id, run_id="undo2")
     assert (undone.undone, undone.refused) == (1, 0)
     assert dump(house) == after_late
+
+
+def test_a_plan_of_every_kind_of_asset_is_the_same_plan_when_it_is_made_again(house: House, database: Database) -> None:
+    """Else what a person has approved would not be known again."""
+    fill(house)
+    settings = settings_of(house)
+    first = planned(database, settings)
+    assert planned(database, settings).plan_id == first.plan_id
+    assert applied(database, settings, first).problems == ()
+    assert operations(planned(database, settings)) == {}
 
 
 def test_later_changes_and_removals_are_operations_of_their_own(house: House, database: Database) -> None:

@@ -51,6 +51,7 @@ class Ui:
 
 @pytest.fixture
 def ui(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ui]:
+    loaded()  # where no job is configured: its schedules would be there in every later test
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMMICH_PIPELINE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PIPELINE_DATABASE_URL", database.url)
@@ -111,10 +112,23 @@ def test_an_immich_that_is_not_as_known_is_not_written_to_and_the_check_says_why
     before = dump(house)
     result = ui.run()
     assert not result.success
-    assert checks(result) == {"immich_is_as_known": False, "no_mass_removal": True}
+    assert checks(result) == {"immich_is_as_known": False, "one_cluster_group": True, "no_mass_removal": True}
     assert "path" in ui.shown("share_plan")["refused"]
     assert ui.instance.get_latest_materialization_event(dg.AssetKey("shared_records")) is None
     assert dump(house) == before
+
+
+@pytest.mark.parametrize("house", ["3.2"], indirect=True)
+def test_b21_users_of_two_cluster_groups_are_told_what_to_do(house: House, ui: Ui) -> None:
+    house.add_photo(f"{EXTERNAL}/1.jpg")
+    group = house.new_id()
+    house.insert("cluster_group", id=group)
+    house.update("user", {"id": house.bob}, clusterGroupId=group)
+    write_settings(ui.folder, house)
+    result = ui.run()
+    assert not result.success
+    assert checks(result) == {"immich_is_as_known": False, "one_cluster_group": False, "no_mass_removal": True}
+    assert "put both into one cluster group" in ui.shown("share_plan")["refused"]
 
 
 def test_a_job_that_cannot_be_carried_out_fails_with_its_reason(house: House, ui: Ui) -> None:

@@ -42,8 +42,7 @@ def share_plan(context: dg.AssetExecutionContext, pipeline: PipelineResource) ->
     try:
         seen = share_outlook(pipeline.settings(), name)
     except CannotShare as error:
-        refused = pl.DataFrame({"refused because": error.problems}, schema={"refused because": pl.String()})
-        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "refused": markdown_table(refused)})
+        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "refused": "\n".join(error.problems)})
     except UserError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     plan = engine.save_plan(pipeline.database(), seen.plan)
@@ -107,7 +106,7 @@ def _shown(seen: SharePlan) -> dict[str, Any]:
         "left_out_samples": markdown_table(
             pl.DataFrame([asdict(one) for one in outlook.left_out[:_SHOWN]], schema=_LEFT_OUT)
         ),
-        "notes": markdown_table(pl.DataFrame({"note": list(outlook.problems)}, schema={"note": pl.String()})),
+        "notes": "\n".join(outlook.problems) or "none",
     }
 
 

@@ -12,7 +12,7 @@ from immich_pipeline.defs.partitions import share_jobs
 from immich_pipeline.defs.resources import PipelineResource
 from immich_pipeline.defs.sharing.assets import share_plan, shared_records
 from immich_pipeline.sharing.checks import CHECKS, Finding
-from immich_pipeline.sharing.contract import CannotShare, check_job, read_layout
+from immich_pipeline.sharing.contract import CannotShare, check_job, group_problems, read_layout
 from immich_pipeline.sharing.cycle import look
 from immich_pipeline.sharing.opening import open_share, removal_brake
 from immich_pipeline.sharing.runs import is_prepared
@@ -30,11 +30,24 @@ def immich_is_as_known(context: dg.AssetCheckExecutionContext, pipeline: Pipelin
             layout = read_layout(share.connection)
             check_job(share.connection, share.job, layout)
         except CannotShare as error:
-            problems = pl.DataFrame({"problem": error.problems}, schema={"problem": pl.String()})
-            return dg.AssetCheckResult(passed=False, metadata={"problems": markdown_table(problems)})
+            return dg.AssetCheckResult(passed=False, metadata={"problems": "\n".join(error.problems)})
     return dg.AssetCheckResult(
         passed=True, metadata={"contract": layout.version, "not_copied": ", ".join(layout.unknown_tables) or "nothing"}
     )
+
+
+@dg.asset_check(asset=share_plan, blocking=True, partitions_def=share_jobs)
+def one_cluster_group(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
+    """From Immich 3.2 on: both users are in one cluster group, so that they know the same people; before, there are none.
+
+    If not, nothing is written: an administrator puts both into one group, as the problem says.
+    """
+    with open_share(pipeline.settings(), context.partition_key) as share:
+        try:
+            problems = group_problems(share.connection, share.job, read_layout(share.connection))
+        except CannotShare:
+            return dg.AssetCheckResult(passed=True, metadata={"problem": "not looked at: see immich_is_as_known"})
+    return dg.AssetCheckResult(passed=not problems, metadata={"problem": "; ".join(problems) or "none"})
 
 
 @dg.asset_check(asset=share_plan, partitions_def=share_jobs)
