@@ -49,6 +49,8 @@ def share_plan(context: dg.AssetExecutionContext, pipeline: PipelineResource) ->
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(plan.subjects),
+            "plan": plan.plan_id,
+            "mode": plan.mode,
             **plan_shown(plan),
             **_shown(seen),
             "run_id": context.run.run_id,
