@@ -25,12 +25,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS touched (id uuid NOT NULL);  -- assets of w
 CREATE TEMPORARY TABLE IF NOT EXISTS put_off (LIKE changed);      -- what would have to be looked at, and is not among the chosen ones
 """
 _COLLECT = """
-INSERT INTO changed (source_id, target_id, fresh)
-SELECT copy.source_id, copy.target_id, copy.run = %(run)s AND NOT copy.adopted
-FROM immich_pipeline_sharing.copy
-WHERE copy.job = %(job)s AND copy.state = 'live' AND {which}
-  AND EXISTS (SELECT FROM asset WHERE id = copy.source_id)
-  AND EXISTS (SELECT FROM asset WHERE id = copy.target_id AND "deletedAt" IS NULL)
+WITH found AS MATERIALIZED (
+  SELECT copy.source_id, copy.target_id, copy.run = %(run)s AND NOT copy.adopted AS fresh FROM immich_pipeline_sharing.copy
+  WHERE copy.job = %(job)s AND copy.state = 'live' AND {which}
+)
+INSERT INTO changed (source_id, target_id, fresh) SELECT source_id, target_id, fresh FROM found
+WHERE EXISTS (SELECT FROM asset WHERE id = found.source_id)
+  AND EXISTS (SELECT FROM asset WHERE id = found.target_id AND "deletedAt" IS NULL)
 """
 _PUT_OFF = """
 WITH others AS (DELETE FROM changed WHERE NOT {among} RETURNING source_id, target_id, fresh)
@@ -166,8 +167,13 @@ def take_up(work: Work) -> bool:
 
 def _touch(work: Work, values: Mapping[str, Any]) -> None:
     """Find the assets of which anything is new or gone."""
-    for part in (*_new(work), *_gone(work), sql.SQL(_UNFOLLOWED)):
+    for part in (*_new(work), sql.SQL(_UNFOLLOWED)):
         work.connection.execute(sql.SQL("INSERT INTO touched (id) {}").format(part), values)
+    # read apart from what is written, so that PostgreSQL may share the work out
+    for part in _gone(work):
+        gone = [asset for (asset,) in work.connection.execute(part, values)]
+        if gone:
+            work.connection.execute("INSERT INTO touched (id) SELECT unnest(%s::uuid[])", [gone])
     work.connection.execute("ANALYZE touched")
     work.connection.execute(_IN_STACKS)
 
@@ -214,11 +220,11 @@ def _new(work: Work) -> Iterator[sql.Composable]:
         yield sql.SQL(query).format(new=new.format(sql.Identifier(indirect)))
 
 
-def _gone(work: Work) -> Iterator[sql.Composable]:
+def _gone(work: Work) -> Iterator[sql.Composed]:
     """Ids of source assets of which something is gone."""
     if work.job.policy.tags == "copy":
-        yield sql.SQL(_GONE_TAGGINGS)
-    yield sql.SQL(_GONE_FACES)
+        yield sql.Composed([sql.SQL(_GONE_TAGGINGS)])
+    yield sql.Composed([sql.SQL(_GONE_FACES)])
     for table in copied_tables(work.layout):
         if table.follow and table.name != "asset" and not table.unless_null:
             yield sql.SQL(_GONE_ROW if table.usual else _GONE_ROWS).format(

@@ -23,7 +23,8 @@ _SAME_BOX = """
 INSERT INTO immich_pipeline_sharing.face (target_id, source_id, target_asset, source_person, target_person)
 SELECT own.id, face.id, own."assetId", face.{person}, own.{person}
 FROM (
-  SELECT face.*, pair.target_id AS target, row_number() OVER (PARTITION BY face."assetId", {box} ORDER BY face.{person} IS NULL, face.id) AS place
+  SELECT face.*, pair.target_id AS target, row_number() OVER (PARTITION BY face."assetId", {box}
+    ORDER BY face.{person} IS NULL, face.id) AS place
   FROM {pairs} AS pair JOIN asset_face AS face ON face."assetId" = pair.source_id
   WHERE face."deletedAt" IS NULL AND NOT EXISTS (
     SELECT FROM immich_pipeline_sharing.face AS known WHERE known.source_id = face.id AND known.target_asset = pair.target_id)

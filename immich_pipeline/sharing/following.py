@@ -5,7 +5,6 @@ The source says what an asset is; columns that the target's owner has locked by 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from psycopg import sql
 
@@ -101,20 +100,24 @@ def follow_outlook(work: Work) -> Seen:
 
 
 def follow_table(
-    work: Work, table: CopiedTable, *, values: Mapping[str, Any] | None = None, kept: sql.Composable = _NOW
+    work: Work,
+    table: CopiedTable,
+    *,
+    kept: sql.Composable = _NOW,
+    rows: sql.Composable | None = None,
 ) -> int:
     """Make the rows of copies what their sources' are; returns how many were written.
 
-    `values` are further parameters, `kept` is what says what is locked.
+    `kept` is what says what is locked, `rows` are the rows that are to be, where they were found before.
     """
-    how = _how(table, kept)
+    how = _how(table, kept, rows)
     written = 0
     if table.followed:
-        written += journal.update(work, table.name, how.assignments, how.differs, using=how.using, values=values)
+        written += journal.update(work, table.name, how.assignments, how.differs, using=how.using)
     if how.extra is not None:
         written += journal.delete(work, table.name, how.extra, using=sql.SQL("changed AS pair"))
     if table.name != "asset":
-        written += journal.insert(work, table.name, table.columns, how.missing, values=values)
+        written += journal.insert(work, table.name, table.columns, how.missing)
     return written
 
 
@@ -144,9 +147,9 @@ def _tables(work: Work) -> Iterator[CopiedTable]:
             yield replace(table, values=tuple(values))
 
 
-def _how(table: CopiedTable, kept: sql.Composable) -> _Following:
+def _how(table: CopiedTable, kept: sql.Composable, rows: sql.Composable | None = None) -> _Following:
     asset, name = sql.Identifier(table.asset), table_name(table.name)
-    new = sql.SQL("({}) AS new ({})").format(table.rows(PAIRS), table.column_list())
+    new = sql.SQL("({}) AS new ({})").format(rows or table.rows(PAIRS), table.column_list())
     same = sql.SQL(" AND ").join(
         sql.SQL("row.{0} = new.{0}").format(sql.Identifier(column)) for column in (table.asset, *(table.key or ()))
     )

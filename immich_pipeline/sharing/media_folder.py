@@ -260,6 +260,17 @@ class MediaFolder:
                 return
             folder = folder.rpartition("/")[0]
 
+    def has(self, link: Link) -> bool:
+        """Whether a link needs nothing: the target is the same file, or the source is not there while the target is."""
+        try:
+            target = os.lstat(self.place(link.target))
+        except (OSError, ValueError):
+            return False
+        try:
+            return _is_same(os.lstat(self.place(link.source)), target)
+        except FileNotFoundError:
+            return True
+
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
         return os.path.lexists(self.place(path))

@@ -113,7 +113,7 @@ def _following(work: Work) -> Planned:
     ]
     for look_at in looks:
         subjects |= dict.fromkeys(_add(counts, look_at(work)))
-    files = [*portraits.portraits(work), *(pictures.lacking(work) if work.job.policy.follow else [])]
+    files = [*portraits.portraits(work), *(pictures.files(work) if work.job.policy.follow else [])]
     if files:
         counts["files"] = len(files)
     return Planned(tuple(subjects), counts, _paths(work, list(subjects)))

@@ -1,7 +1,6 @@
 """Files of Immich's own that came, went or were made anew at the source: rows of asset_file, with a file of the copy's behind each."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from psycopg import sql
 
@@ -9,19 +8,22 @@ from immich_pipeline.sharing.changes import is_quiet, note_unfollowed
 from immich_pipeline.sharing.following import PAIRS, follow_table, table_outlook
 from immich_pipeline.sharing.media_folder import Link
 from immich_pipeline.sharing.people import leave_files
-from immich_pipeline.sharing.tables import CopiedTable, copied_tables, file_path
+from immich_pipeline.sharing.tables import CopiedTable, copied_tables
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
-_LINKS = """
-SELECT source.path, {path} FROM {pairs} AS batch JOIN asset_file AS source ON source."assetId" = batch.source_id
-WHERE source.type <> 'sidecar' AND {path} IS NOT NULL
+# Rows as they are to be, with the source's path and what the copy's row says now.
+_WANTED = """
+SELECT wanted.*, source.path AS source, own.path AS there
+FROM ({rows}) AS wanted ({columns}) JOIN {pairs} AS pair ON pair.target_id = wanted."assetId"
+JOIN asset_file AS source ON source."assetId" = pair.source_id AND source.type = wanted.type AND source."isEdited" = wanted."isEdited"
+LEFT JOIN asset_file AS own ON own."assetId" = wanted."assetId" AND own.type = wanted.type AND own."isEdited" = wanted."isEdited"
 """
-# Files that the source's rows name and that could not be made.
-_MISSING = """
-SELECT DISTINCT ON (batch.target_id) batch.target_id::text, source.path
-FROM {pairs} AS batch JOIN asset_file AS source ON source."assetId" = batch.source_id
-WHERE {path} IS NOT NULL AND NOT {there} ORDER BY batch.target_id, source.path
+_FIND = """
+CREATE TEMPORARY TABLE wanted_file ON COMMIT DROP AS
+SELECT wanted.*, type = 'sidecar' OR path IS NOT DISTINCT FROM there OR path = ANY (%(paths)s::text[]) AS ready FROM ({wanted}) AS wanted
 """
+_READY = "SELECT {} FROM wanted_file WHERE ready"
+_MISSING = 'SELECT "assetId"::text, min(source) FROM wanted_file WHERE NOT ready GROUP BY 1'
 # Files that lose their row. Sidecars lie beside originals and are nobody's to remove; only what is called after the copy is its own.
 _LEAVING = """
 SELECT row.path FROM asset_file AS row JOIN changed AS pair ON pair.target_id = row."assetId"
@@ -30,28 +32,29 @@ WHERE NOT pair.fresh AND row.type <> 'sidecar' AND starts_with(regexp_replace(ro
 
 
 def files(work: Work) -> list[Link]:
-    """The files of copies that are looked at. Most are there; one that was replaced at the source is another file now."""
-    query = sql.SQL(_LINKS).format(path=file_path(), pairs=PAIRS)
-    return [Link(source, target) for source, target in work.connection.execute(query, work.values)]
-
-
-def lacking(work: Work) -> list[Link]:
-    """Those of `files` that are not there."""
-    return [link for link in files(work) if not work.media.exists(link.target)]
+    """The files of copies that are looked at and that are not there, or are another file than the source's is now."""
+    rows = work.connection.execute(
+        sql.SQL("SELECT source, path, there FROM ({}) AS wanted WHERE type <> 'sidecar'").format(_wanted(work)),
+        work.values,
+    )
+    return [
+        Link(source, target)
+        for source, target, there in rows
+        if target != there or not work.media.has(Link(source, target))
+    ]
 
 
 def give_files(work: Work, paths: Sequence[str]) -> Counts:
     """Make the rows what the source's are, as far as their files are there: `paths`. Files without a row are left to be removed."""
     if is_quiet(work):
         return {}
-    values = {"paths": list(paths)}
-    before = _leaving(work)
-    table = replace(_table(work), where=sql.SQL("{} AND {}").format(_table(work).where, _is_there()))
-    written = follow_table(work, table, values=values)
+    table, before = _table(work), _leaving(work)
+    work.connection.execute("DROP TABLE IF EXISTS pg_temp.wanted_file")
+    work.connection.execute(sql.SQL(_FIND).format(wanted=_wanted(work)), {**work.values, "paths": list(paths)})
+    work.connection.execute("ANALYZE wanted_file")
+    written = follow_table(work, table, rows=sql.SQL(_READY).format(table.column_list()))
     leave_files(work, sorted(before - _leaving(work)))
-    missing = sql.SQL(_MISSING).format(pairs=PAIRS, path=file_path(), there=_is_there())
-    found = work.connection.execute(missing, {**work.values, **values}).fetchall()
-    note_unfollowed(work, "file_missing", dict(found))
+    note_unfollowed(work, "file_missing", dict(work.connection.execute(_MISSING).fetchall()))
     return {"asset_file": written} if written else {}
 
 
@@ -66,8 +69,9 @@ def _table(work: Work) -> CopiedTable:
     return table
 
 
-def _is_there() -> sql.Composed:
-    return sql.SQL("(source.type = 'sidecar' OR {} = ANY (%(paths)s::text[]))").format(file_path())
+def _wanted(work: Work) -> sql.Composed:
+    table = _table(work)
+    return sql.SQL(_WANTED).format(rows=table.rows(PAIRS), columns=table.column_list(), pairs=PAIRS)
 
 
 def _leaving(work: Work) -> set[str]:
