@@ -19,8 +19,8 @@ JOIN asset_file AS source ON source."assetId" = pair.source_id AND source.type =
 LEFT JOIN asset_file AS own ON own."assetId" = wanted."assetId" AND own.type = wanted.type AND own."isEdited" = wanted."isEdited"
 """
 _FIND = """
-CREATE TEMPORARY TABLE wanted_file ON COMMIT DROP AS
-SELECT wanted.*, type = 'sidecar' OR path IS NOT DISTINCT FROM there OR path = ANY (%(paths)s::text[]) AS ready FROM ({wanted}) AS wanted
+CREATE TEMPORARY TABLE wanted_file ON COMMIT DROP AS WITH wanted AS MATERIALIZED ({wanted})
+SELECT wanted.*, type = 'sidecar' OR path IS NOT DISTINCT FROM there OR path = ANY (%(paths)s::text[]) AS ready FROM wanted
 """
 _READY = "SELECT {} FROM wanted_file WHERE ready"
 _MISSING = 'SELECT "assetId"::text, min(source) FROM wanted_file WHERE NOT ready GROUP BY 1'
