@@ -25,30 +25,29 @@ class ApplyConfig(dg.Config):
     """Apply the plan although it touches more of the library than the brakes allow."""
 
 
-_SHOWN = 50  # the whole plan is told by `immich-pipeline plan KIND --json`
+_SHOWN = 20  # the whole plan is told by `immich-pipeline plan KIND --json`
 
 
 def plan_shown(plan: Plan) -> dict[str, Any]:
-    """Metadata that shows a plan's first actions, each with its first assets: as Markdown, as a table, and as JSON."""
+    """Metadata that shows a plan's first actions: as Markdown, as a table, and as JSON."""
     document = json.loads(engine.as_json(plan))
     actions = document["actions"] = document["actions"][:_SHOWN]
     rows = [
-        dg.TableRecord({**{name: action[name] for name in _COLUMNS}, "assets": len(action["subjects"])})
+        dg.TableRecord(
+            {"operation": action["operation"], "assets": len(action["subjects"]), "reason": action["reason"]}
+        )
         for action in actions
     ]
-    for action in actions:
+    for action in actions:  # one of a share job names every asset that it copies
         action["subjects"] = action["subjects"][:_SHOWN]
     return {
-        "plan": plan.plan_id,
-        "mode": plan.mode,
-        "actions": dg.MetadataValue.md(engine.as_markdown(plan, rows=_SHOWN)),
-        "table": dg.MetadataValue.table(rows, _TABLE),
-        "document": dg.MetadataValue.json(document),
+        "actions": dg.MetadataValue.md(engine.as_markdown(plan)),
+        "actions_as_table": dg.MetadataValue.table(rows, _TABLE),
+        "actions_as_json": dg.MetadataValue.json(document),
     }
 
 
-_COLUMNS = ("action_id", "operation", "owner_id", "reason")
-_TABLE = dg.TableSchema([*(dg.TableColumn(name) for name in _COLUMNS), dg.TableColumn("assets", "int")])
+_TABLE = dg.TableSchema([dg.TableColumn("operation"), dg.TableColumn("assets", "int"), dg.TableColumn("reason")])
 
 
 def apply_as_asset(

@@ -21,10 +21,10 @@ def markdown_table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join([header, rule, *rows]) if rows else "none")
 
 
-def counts_table(counts: Mapping[str, int], what: str) -> dg.MarkdownMetadataValue:
-    """Counts by reason as a Markdown table, most frequent first."""
+def counts_table(counts: Mapping[str, int], what: str, of: str = "files") -> dg.MarkdownMetadataValue:
+    """Counts of something by reason as a Markdown table, most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return markdown_table(pl.DataFrame({what: [name for name, _ in ordered], "files": [count for _, count in ordered]}))
+    return markdown_table(pl.DataFrame({what: [name for name, _ in ordered], of: [count for _, count in ordered]}))
 
 
 def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:

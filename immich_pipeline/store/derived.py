@@ -15,9 +15,11 @@ DUPLICATE_MEMBER = Table("duplicates", "duplicate_member", ("group_id", "asset_i
 OPINION = Table("duplicates", "opinion", ("group_id", "asset_id"))
 CROSS_OWNER = Table("duplicates", "cross_owner", ("left_id", "right_id"))
 SET_MEMBER = Table("duplicates", "set_member", ("set_id", "asset_id"))
+DECIDED_SET = Table("duplicates", "decided_set", ("set_id", "asset_id"))
 DECISION = Table("duplicates", "decision", ("set_id",))
 DECISION_MEMBER = Table("duplicates", "decision_member", ("set_id", "asset_id"))
 
+_SET = "set_id, owner, unit_id, asset_id::text AS asset_id, group_id, class, confidence, diameter, role"
 _METADATA = """
     SELECT m.asset_id::text AS asset_id, m.taken_at, m.taken_at_local, m.utc_offset_minutes, m.subsec, m.time_source, m.make, m.model,
            m.serial, m.lens, m.latitude, m.longitude, m.altitude, m.orientation, m.burst_id, m.content_id, m.exposure_bias, m.software
@@ -54,9 +56,9 @@ def read_table(frames: Frames, table: Table, columns: str) -> pl.DataFrame:
 
 
 def capture_samples(frames: Frames, per_kind: int = 3) -> pl.DataFrame:
-    """A few groups of each kind for people: kind, folder, files (the primary first), reason of the primary."""
+    """A few groups of each kind for people: kind, files (the primary first), reason of the primary."""
     return frames.read(
-        "SELECT kind, folder, files, reason FROM (SELECT m.kind, min(a.folder) AS folder, "
+        "SELECT kind, files, reason FROM (SELECT m.kind, "
         "string_agg(a.name, ', ' ORDER BY m.is_primary DESC, a.name) AS files, min(m.reason) FILTER (WHERE m.is_primary) AS reason, "
         "row_number() OVER (PARTITION BY m.kind ORDER BY m.group_id) AS place "
         "FROM captures.capture_member m JOIN library.asset a USING (asset_id) GROUP BY m.kind, m.group_id) g "
@@ -82,6 +84,10 @@ def write(frames: Frames, topic: str, results: dict[Table, pl.DataFrame]) -> Cha
 
 
 def sets(frames: Frames) -> pl.DataFrame:
-    """What is decided together, as it is stored: the columns of `dedup.schema.SET_SCHEMA`."""
-    columns = "set_id, owner, unit_id, asset_id::text AS asset_id, group_id, class, confidence, diameter, role"
-    return read_table(frames, SET_MEMBER, columns)
+    """What belongs together, as it was found: the columns of `dedup.schema.SET_SCHEMA`."""
+    return read_table(frames, SET_MEMBER, _SET)
+
+
+def decided_sets(frames: Frames) -> pl.DataFrame:
+    """What the decisions are about: these sets, or what is identical in them (`dedup.schema.SET_SCHEMA`)."""
+    return read_table(frames, DECIDED_SET, _SET)

@@ -67,8 +67,8 @@ def test_the_plan_is_shown_applied_when_launched_and_undone(family: Home, tmp_pa
     shown: dict[str, Any] = {name: value.value for name, value in event.asset_materialization.metadata.items()}
     assert shown["dagster/row_count"] == 1
     assert "create" in str(shown["actions"])
-    assert shown["document"]["actions"][0]["operation"] == "create"
-    (row,) = shown["table"].records
+    assert shown["actions_as_json"]["actions"][0]["operation"] == "create"
+    (row,) = shown["actions_as_table"].records
     assert (row.data["operation"], row.data["assets"]) == ("create", 2)
     with pytest.raises(dg.Failure, match="mode"):
         apply(family)

@@ -36,14 +36,17 @@ def stack_plan(pipeline: PipelineResource) -> dg.MaterializeResult:
         raise dg.Failure(str(error), allow_retries=False) from error
     plan = engine.save_plan(database, outlook.plan)
     operations = pl.Series([action.operation for action in plan.actions], dtype=pl.String).value_counts(name="count")
+    outcomes = {name: count for name, count in plan.summary.items() if name != "suggestions"}
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(plan.actions),
-            **plan_shown(plan),
-            "would_change": counts_table(dict(operations.iter_rows()), "operation"),
-            "captures": counts_table(dict(plan.summary), "outcome"),
+            "plan": plan.plan_id,
+            "mode": plan.mode,
+            "would_change": counts_table(dict(operations.iter_rows()), "operation", of="actions"),
+            "captures": counts_table(outcomes, "outcome", of="captures"),
             "suggestions": markdown_table(outlook.suggestions.head(20)),
             "next": "materialise `stacks`, or: immich-pipeline approve, apply",
+            **plan_shown(plan),
         }
     )
 
