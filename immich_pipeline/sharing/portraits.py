@@ -21,21 +21,24 @@ WITH faceless AS MATERIALIZED (
     OR EXISTS (
       SELECT FROM immich_pipeline_sharing.face AS copied JOIN asset_face AS shown ON shown.id = copied.target_id
       WHERE copied.target_id = own."faceAssetId" AND shown.{person} IS DISTINCT FROM own.{id}))
-), likewise AS MATERIALIZED (
-  SELECT DISTINCT ON (faceless.id) faceless.id, face.id AS face
-  FROM faceless JOIN immich_pipeline_sharing.person AS known
-      ON known.target_id = faceless.id AND known.target_owner = %(target_owner)s
-    JOIN person AS source ON source.{id} = known.source_id AND source."ownerId" = %(source_owner)s
-    JOIN immich_pipeline_sharing.face AS copied ON copied.source_id = source."faceAssetId"
-    JOIN asset_face AS face ON face.id = copied.target_id JOIN asset ON asset.id = face."assetId"
-  WHERE face.{person} = faceless.id AND asset."ownerId" = %(target_owner)s AND face."deletedAt" IS NULL AND face."isVisible"
-  ORDER BY faceless.id, known.source_id
-), other AS (
-  SELECT DISTINCT ON (faceless.id) faceless.id, face.id AS face
-  FROM faceless JOIN asset_face AS face ON face.{person} = faceless.id JOIN asset ON asset.id = face."assetId"
+), theirs AS MATERIALIZED (  -- found by the person: after a large copy the statistics say that the target has hardly an asset
+  SELECT faceless.id, face.id AS face, face."assetId", face."isVisible", copied.source_id
+  FROM faceless JOIN asset_face AS face ON face.{person} = faceless.id
     LEFT JOIN immich_pipeline_sharing.face AS copied ON copied.target_id = face.id
-  WHERE faceless.id NOT IN (SELECT id FROM likewise) AND asset."ownerId" = %(target_owner)s AND face."deletedAt" IS NULL
-  ORDER BY faceless.id, face."isVisible" DESC, copied.source_id NULLS LAST, face.id
+  WHERE face."deletedAt" IS NULL
+), likewise AS MATERIALIZED (
+  SELECT DISTINCT ON (theirs.id) theirs.id, theirs.face
+  FROM theirs JOIN person AS source ON source."faceAssetId" = theirs.source_id AND source."ownerId" = %(source_owner)s
+    JOIN immich_pipeline_sharing.person AS known
+      ON known.target_id = theirs.id AND known.target_owner = %(target_owner)s AND known.source_id = source.{id}
+    JOIN asset ON asset.id = theirs."assetId"
+  WHERE theirs."isVisible" AND asset."ownerId" = %(target_owner)s
+  ORDER BY theirs.id, known.source_id
+), other AS MATERIALIZED (
+  SELECT DISTINCT ON (theirs.id) theirs.id, theirs.face
+  FROM theirs JOIN asset ON asset.id = theirs."assetId"
+  WHERE theirs.id NOT IN (SELECT id FROM likewise) AND asset."ownerId" = %(target_owner)s
+  ORDER BY theirs.id, theirs."isVisible" DESC, theirs.source_id NULLS LAST, theirs.face
 )
 SELECT faceless.id, best.face FROM faceless
 LEFT JOIN (SELECT id, face FROM likewise UNION ALL SELECT id, face FROM other) AS best ON best.id = faceless.id
