@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import replace as with_changes
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from immich_pipeline.sharing.model import Job, RemovalBrake, SharePolicy
@@ -328,7 +328,12 @@ def broken_but_for_choices(play: Play) -> list[str]:
 
 
 @settings(
-    max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    phases=(Phase.generate, Phase.shrink),
 )
 @given(
     version=st.sampled_from(["3.1.0", "3.2"]),
