@@ -78,8 +78,8 @@ def test_a_job_is_planned_shown_applied_checked_and_undone(house: House, ui: Ui)
     assert "| copy | asset | 3 |" in shown["would_write"]
     assert "/external/bob/alice/0.jpg" in shown["samples"].replace("&#95;", "_")
     assert (shown["copies"], shown["waiting_for_immich"]) == (0, 1)
-    assert [action["operation"] for action in shown["document"]["actions"]] == ["copy"]
-    assert sorted(shown["document"]["actions"][0]["subjects"]) == sorted(photos)
+    assert [action["operation"] for action in shown["actions_as_json"]["actions"]] == ["copy"]
+    assert sorted(shown["actions_as_json"]["actions"][0]["subjects"]) == sorted(photos)
 
     write_settings(ui.folder, house, mode="auto")
     result = ui.run()
