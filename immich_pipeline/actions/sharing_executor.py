@@ -9,6 +9,7 @@ from typing import Any, cast
 from immich_pipeline.actions.model import Action, State
 from immich_pipeline.config import Settings
 from immich_pipeline.errors import UserError
+from immich_pipeline.progress import logger
 from immich_pipeline.sharing.backup_age import require_backup
 from immich_pipeline.sharing.cycle import look, run_cycle
 from immich_pipeline.sharing.model import Job
@@ -81,6 +82,7 @@ class ShareExecutor:
                 operations=(_operation(action),),
                 only=action.subjects,
                 brake=removal_brake(self._settings, released=True),  # the brake was asked about the whole plan
+                progress=logger.info,
             )
         if report.failures:
             raise UserError(_failures(report))
