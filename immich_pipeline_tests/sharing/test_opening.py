@@ -42,12 +42,17 @@ def test_what_is_missing_is_told(house: House, tmp_path: Path) -> None:
     assert "has no library 'none'" in refused(settings_of(house, job_settings(target_library="none")))
 
 
-def asked(settings: Settings, question: str, *, killed_by: House | None = None) -> str:
-    """What goes wrong with a question, whose connection may be cut before."""
-    with pytest.raises(UserError) as raised, open_database(settings) as connection:
+def ask(settings: Settings, question: str, killed_by: House | None) -> None:
+    with open_database(settings) as connection:
         if killed_by is not None:
             killed_by.db.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
         connection.execute(question.encode())
+
+
+def asked(settings: Settings, question: str, *, killed_by: House | None = None) -> str:
+    """What goes wrong with a question, whose connection may be cut before."""
+    with pytest.raises(UserError) as raised:
+        ask(settings, question, killed_by)
     assert isinstance(raised.value.__cause__, psycopg.Error)
     return str(raised.value)
 
