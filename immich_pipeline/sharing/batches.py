@@ -20,6 +20,9 @@ _HOPELESS = 100
 """So many assets of a batch fail alone, and none goes in: it is not about them."""
 
 _RANGE = "rank > {above} AND rank <= {upto}"
+_MANY = 1000
+# What comes next joins these; until PostgreSQL has looked at them itself, it takes them for empty.
+_ANALYZE = "ANALYZE immich_pipeline_sharing.copy, immich_pipeline_sharing.face, immich_pipeline_sharing.person"
 _LARGEST_RANK = "SELECT coalesce(max(rank), 0) FROM candidate WHERE NOT adopted"
 _INTEND = """
 INSERT INTO immich_pipeline_sharing.copy (target_id, source_id, source_owner, target_owner, job, run)
@@ -73,6 +76,8 @@ def copy_candidates(work: Work, copied: Copied, progress: Callable[[int], None])
     for above in range(0, row[0] if row else 0, BATCH):
         _copy_range(work, copied, above, above + BATCH)
         progress(copied.assets)
+    if copied.assets >= _MANY:
+        work.connection.execute(_ANALYZE)
 
 
 @dataclass

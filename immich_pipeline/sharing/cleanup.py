@@ -16,13 +16,20 @@ COPY = "immich_pipeline_sharing.copy"
 
 # Copies whose source is gone, in its owner's trash, or no longer what the job shares. One that is offline is none of these.
 _LEAVING = """
-SELECT copy.target_id::text FROM immich_pipeline_sharing.copy
-LEFT JOIN asset AS source ON source.id = copy.source_id
-WHERE copy.job = %(job)s AND copy.state = ANY (%(states)s) AND {among} AND {own}
-  AND (source.id IS NULL OR source.status <> 'active' OR NOT {shared})
-ORDER BY copy.target_id
+WITH leaving AS MATERIALIZED (
+  SELECT copy.target_id FROM immich_pipeline_sharing.copy LEFT JOIN asset AS source ON source.id = copy.source_id
+  WHERE copy.job = %(job)s AND copy.state = ANY (%(states)s) AND {among}
+    AND (source.id IS NULL OR source.status <> 'active' OR NOT {shared})
+)
+SELECT target_id::text FROM leaving JOIN asset AS own ON own.id = target_id WHERE {own} ORDER BY target_id
 """
-_IS_THERE = "EXISTS (SELECT FROM asset AS own WHERE own.id = copy.target_id AND {state})"
+# The target's assets that are in the trash, offline, or just being deleted: few.
+_AWAY = """
+WITH away AS MATERIALIZED (
+  SELECT id, status, "deletedAt", "isOffline" FROM asset
+  WHERE "ownerId" = %(target_owner)s AND ("deletedAt" IS NOT NULL OR "isOffline" OR status <> 'active')
+)
+"""
 # Copies whose source is there again.
 _BACK = """
 SELECT copy.target_id FROM immich_pipeline_sharing.copy JOIN asset AS source ON source.id = copy.source_id
@@ -35,14 +42,14 @@ SELECT target_id, %(job)s, 'back', 'was not followed for a while' FROM ({}) AS b
 """
 # Copies that a scan of the target's library took offline: its exclusion pattern hides them from it.
 _OFFLINE = """
-SELECT copy.target_id FROM immich_pipeline_sharing.copy
-JOIN asset AS own ON own.id = copy.target_id JOIN asset AS source ON source.id = copy.source_id
+{away} SELECT copy.target_id FROM away AS own JOIN immich_pipeline_sharing.copy ON copy.target_id = own.id
+JOIN asset AS source ON source.id = copy.source_id
 WHERE copy.job = %(job)s AND copy.state = 'live' AND {among} AND own."isOffline" AND own.status = 'active'
   AND source."deletedAt" IS NULL AND NOT source."isOffline"
 """
 # Copies in the trash, or already out of it, whose original Immich would delete.
 _UNSAFE = """
-SELECT copy.target_id FROM immich_pipeline_sharing.copy JOIN asset AS own ON own.id = copy.target_id
+{away} SELECT copy.target_id FROM away AS own JOIN immich_pipeline_sharing.copy ON copy.target_id = own.id
 WHERE copy.job = %(job)s AND copy.state IN ('live', 'trashed', 'kept', 'declined') AND {among}
   AND (own.status <> 'active' OR own."deletedAt" IS NOT NULL AND NOT own."isOffline")
 """
@@ -124,7 +131,7 @@ def leaving(work: Work) -> Leaving:
     statement = sql.SQL(_LEAVING).format(
         among=_among(work),
         shared=scope.in_scope(work.job, work.layout, sql.Identifier("source")),
-        own=sql.SQL(_IS_THERE).format(state=sql.SQL('own."deletedAt" IS NULL' if policy == "trash" else "TRUE")),
+        own=sql.SQL('own."deletedAt" IS NULL' if policy == "trash" else "TRUE"),
     )
     states = ["live", "trashed", "declined"] if policy == "delete" else ["live"]
     rows = work.connection.execute(statement, {**scope.parameters(work), "states": states})
@@ -210,7 +217,7 @@ def bring_back(work: Work) -> Counts:
 
 def bring_back_outlook(work: Work) -> Seen:
     """Which copies would be brought back."""
-    query = sql.SQL("{} UNION {}").format(_offline(work), _back(work))
+    query = sql.SQL("({}) UNION ({})").format(_offline(work), _back(work))
     found = [str(copy) for (copy,) in work.connection.execute(query, scope.parameters(work))]
     return Seen({"asset": len(found)}, tuple(found)) if found else Seen()
 
@@ -218,7 +225,7 @@ def bring_back_outlook(work: Work) -> Seen:
 def _unsafe(work: Work) -> list[str]:
     if not work.job.policy.guard_originals:
         return []
-    query = sql.SQL(_UNSAFE).format(among=_among(work))
+    query = sql.SQL(_UNSAFE).format(among=_among(work), away=sql.SQL(_AWAY))
     return [str(copy) for (copy,) in work.connection.execute(query, work.values)]
 
 
@@ -228,7 +235,7 @@ def _back(work: Work) -> sql.Composed:
 
 
 def _offline(work: Work) -> sql.Composed:
-    return sql.SQL(_OFFLINE).format(among=_among(work))
+    return sql.SQL(_OFFLINE).format(among=_among(work), away=sql.SQL(_AWAY))
 
 
 def _among(work: Work) -> sql.Composable:

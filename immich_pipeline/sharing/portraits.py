@@ -11,7 +11,8 @@ from immich_pipeline.sharing.people import face_person, person_id
 from immich_pipeline.sharing.work import Counts, Seen, Work
 
 # People without such a face, or with one that is someone else's since it was moved, and the face that is to show them: the copy of the one
-# that does at the source; else the first copy in the order of their sources, or any other face.
+# that does at the source; else the first copy in the order of their sources, or any other face. Looked up person by person: what the
+# tables of a large copy hold is not known to the planner yet.
 _FACES = """
 WITH faceless AS MATERIALIZED (
   SELECT own.{id} AS id, own."faceAssetId" AS shown FROM person AS own WHERE own."ownerId" = %(target_owner)s AND (
@@ -21,29 +22,23 @@ WITH faceless AS MATERIALIZED (
     OR EXISTS (
       SELECT FROM immich_pipeline_sharing.face AS copied JOIN asset_face AS shown ON shown.id = copied.target_id
       WHERE copied.target_id = own."faceAssetId" AND shown.{person} IS DISTINCT FROM own.{id}))
-), theirs AS MATERIALIZED (  -- found by the person: after a large copy the statistics say that the target has hardly an asset
-  SELECT faceless.id, face.id AS face, face."assetId", face."isVisible", copied.source_id
-  FROM faceless JOIN asset_face AS face ON face.{person} = faceless.id
-    LEFT JOIN immich_pipeline_sharing.face AS copied ON copied.target_id = face.id
-  WHERE face."deletedAt" IS NULL
-), likewise AS MATERIALIZED (
-  SELECT DISTINCT ON (theirs.id) theirs.id, theirs.face
-  FROM theirs JOIN person AS source ON source."faceAssetId" = theirs.source_id AND source."ownerId" = %(source_owner)s
-    JOIN immich_pipeline_sharing.person AS known
-      ON known.target_id = theirs.id AND known.target_owner = %(target_owner)s AND known.source_id = source.{id}
-    JOIN asset ON asset.id = theirs."assetId"
-  WHERE theirs."isVisible" AND asset."ownerId" = %(target_owner)s
-  ORDER BY theirs.id, known.source_id
-), other AS MATERIALIZED (
-  SELECT DISTINCT ON (theirs.id) theirs.id, theirs.face
-  FROM theirs JOIN asset ON asset.id = theirs."assetId"
-  WHERE theirs.id NOT IN (SELECT id FROM likewise) AND asset."ownerId" = %(target_owner)s
-  ORDER BY theirs.id, theirs."isVisible" DESC, theirs.source_id NULLS LAST, theirs.face
+), best AS MATERIALIZED (
+  SELECT faceless.id, faceless.shown, coalesce((
+    SELECT face.id FROM immich_pipeline_sharing.person AS known
+      JOIN person AS source ON source.{id} = known.source_id AND source."ownerId" = %(source_owner)s
+      JOIN immich_pipeline_sharing.face AS copied ON copied.source_id = source."faceAssetId"
+      JOIN asset_face AS face ON face.id = copied.target_id
+    WHERE known.target_id = faceless.id AND known.target_owner = %(target_owner)s AND face.{person} = faceless.id
+      AND face."deletedAt" IS NULL AND face."isVisible" AND {is_own} ORDER BY known.source_id LIMIT 1
+  ), (
+    SELECT face.id FROM asset_face AS face LEFT JOIN immich_pipeline_sharing.face AS copied ON copied.target_id = face.id
+    WHERE face.{person} = faceless.id AND face."deletedAt" IS NULL AND {is_own}
+    ORDER BY face."isVisible" DESC, copied.source_id NULLS LAST, face.id LIMIT 1
+  )) AS face FROM faceless
 )
-SELECT faceless.id, best.face FROM faceless
-LEFT JOIN (SELECT id, face FROM likewise UNION ALL SELECT id, face FROM other) AS best ON best.id = faceless.id
-WHERE faceless.shown IS DISTINCT FROM best.face
+SELECT id::text, face::text FROM best WHERE shown IS DISTINCT FROM face
 """
+_IS_OWN = '(SELECT asset."ownerId" FROM asset WHERE asset.id = face."assetId") = %(target_owner)s'
 _PORTRAITS = """
 SELECT DISTINCT ON (own.{id}) own.{id} AS id, source."thumbnailPath" AS source, {path} AS target
 FROM immich_pipeline_sharing.person AS known
@@ -56,12 +51,17 @@ ORDER BY own.{id}, known.source_id
 
 def choose_faces(work: Work) -> Counts:
     """Show people by a face of theirs on an asset of their owner's."""
+    found = work.connection.execute(_faces(work), work.values).fetchall()
+    if not found:
+        return {}
+    people, faces = (list(column) for column in zip(*found, strict=True))
     changed = journal.update(
         work,
         "person",
         sql.SQL('"faceAssetId" = found.face'),
         sql.SQL('row."ownerId" = %(target_owner)s AND row.{} = found.id').format(person_id(work.layout)),
-        using=sql.SQL("({}) AS found").format(_faces(work)),
+        using=sql.SQL("unnest(%(people)s::uuid[], %(faces)s::uuid[]) AS found (id, face)"),
+        values={"people": people, "faces": faces},
     )
     return {"person": changed}
 
@@ -97,7 +97,7 @@ def give_portraits(work: Work, paths: Sequence[str]) -> Counts:
 
 
 def _faces(work: Work) -> sql.Composed:
-    return sql.SQL(_FACES).format(id=person_id(work.layout), person=face_person(work.layout))
+    return sql.SQL(_FACES).format(id=person_id(work.layout), person=face_person(work.layout), is_own=sql.SQL(_IS_OWN))
 
 
 def _portraits(work: Work) -> list[tuple[str, str, str]]:

@@ -80,6 +80,7 @@ AND (coalesce(row.tags, '{}') IS DISTINCT FROM wanted.tags OR 'tags' <> ALL (coa
 """
 _UNUSED = """
 row.id IN (SELECT target_id FROM immich_pipeline_sharing.tag WHERE target_owner = %(target_owner)s)
+AND NOT EXISTS (SELECT FROM immich_pipeline_sharing.tagging AS given WHERE given.tag_id = row.id)
 AND NOT EXISTS (SELECT FROM tag_asset WHERE "tagId" = row.id) AND NOT EXISTS (SELECT FROM tag AS below WHERE below."parentId" = row.id)
 """
 
