@@ -163,11 +163,13 @@ def restore(*, home: Path | None, yes: bool, job: str, asset_ids: tuple[str, ...
     give a copy back.
     """
     from immich_pipeline.sharing import opening  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.sharing.backup_age import require_backup  # noqa: PLC0415 - as above
     from immich_pipeline.sharing.restore import restore_copies  # noqa: PLC0415 - as above
 
     if every == bool(asset_ids):
         raise click.UsageError("name assets, or say --all")
-    with opening.open_share(settings_with(home=home), job) as one:
+    settings = settings_with(home=home)
+    with opening.open_share(settings, job) as one:
         wanted = None if every else asset_ids
         seen = restore_copies(one.connection, one.job, one.media, wanted, dry_run=True)
         found = (
@@ -178,6 +180,7 @@ def restore(*, home: Path | None, yes: bool, job: str, asset_ids: tuple[str, ...
             return
         if not yes and not click.confirm(f"{found}: do that?"):
             raise UserError("nothing was done")
+        require_backup(one.media, settings.sharing.backup_age)
         done = restore_copies(one.connection, one.job, one.media, wanted, dry_run=False)
     click.echo(f"{found} (back: 'immich-pipeline share undo --run {done.run}')")
 
@@ -193,6 +196,7 @@ def adopt(*, home: Path | None, yes: bool, job: str | None) -> None:
     """
     from immich_pipeline.sharing import adopt as adopting  # noqa: PLC0415 - keeps `--help` fast
     from immich_pipeline.sharing import opening  # noqa: PLC0415 - as above
+    from immich_pipeline.sharing.backup_age import require_backup  # noqa: PLC0415 - as above
 
     settings = settings_with(home=home)
     with opening.open_share(settings, job) as one:
@@ -202,6 +206,7 @@ def adopt(*, home: Path | None, yes: bool, job: str | None) -> None:
             return
         if not yes and not click.confirm("Take that over?"):
             raise UserError("nothing was done")
+        require_backup(one.media, settings.sharing.backup_age)
         done = [adopting.adopt_copies(one.connection, each, one.media, dry_run=False) for each in one.jobs]
     click.echo(f"taken over: {sum(found.copies for found in done):,} copies; next: 'immich-pipeline plan sharing'")
 

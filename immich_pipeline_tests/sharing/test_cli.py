@@ -259,6 +259,28 @@ def test_a_job_that_cannot_be_carried_out_is_told_and_the_others_go_on(house: Ho
     assert "not made by jobs" in run("plan", "stacks", "--job", "x", code=2)
 
 
+def test_what_was_thrown_away_is_given_back(house: House, folder: Path) -> None:
+    photo = house.add_photo(f"{EXTERNAL}/1.jpg")
+    write_settings(folder, house)
+    run("apply", re.findall(r"sharing:[\w-]+-[0-9a-f]{24}", run("plan", "sharing"))[0])
+    copy = house.value("SELECT target_id::text FROM immich_pipeline_sharing.copy")
+    assert "there is nothing that was thrown away" in run("share", "restore", JOB, "--all")
+    house.update("asset", {"id": copy}, status="trashed", deletedAt="2026-11-01")
+    shown = run("plan", "sharing")
+    assert "1 copies are not as their source is now" in shown
+    run("apply", re.findall(r"sharing:[\w-]+-[0-9a-f]{24}", shown)[0])
+    assert "copies: 1 declined" in run("share", "status")
+    assert "1 copies are taken out of the trash, 0 will be made again" in run(
+        "share", "restore", JOB, "--all", answers="n\n", code=2
+    )
+    write_settings(folder, house, require_backup=True)
+    assert "there is no backup of Immich's database" in run("share", "restore", JOB, photo, "--yes", code=2)
+    write_settings(folder, house)
+    assert "(back: 'immich-pipeline share undo --run " in run("share", "restore", JOB, photo, "--yes")
+    assert house.row("asset", id=copy)["deletedAt"] is None
+    assert "Usage" in run("share", "restore", JOB, code=2)
+
+
 def test_adopting_is_shown_first(house: House, folder: Path) -> None:
     write_settings(folder, house)
     assert "no tables of immich-shared-library" in run("share", "adopt", code=2)
