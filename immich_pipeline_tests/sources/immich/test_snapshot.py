@@ -7,6 +7,7 @@ from polars.testing import assert_frame_equal
 
 from immich_pipeline.immich.errors import ImmichError
 from immich_pipeline.media.formats import FormatTable
+from immich_pipeline.sources.immich import by_api
 from immich_pipeline.sources.immich.server import ImmichServer
 from immich_pipeline.sources.immich.snapshot import take_server_snapshot
 from immich_pipeline.sources.immich.watch import server_news
@@ -177,8 +178,9 @@ def test_whether_there_is_a_trash_is_remembered(lab: Lab, database: Database) ->
 
 
 def test_a_newer_version_is_read_and_one_sentence_says_that_it_is_not_changed(
-    database: Database, caplog: pytest.LogCaptureFixture
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(by_api, "_SAID", set())
     world = every_flag("3.9.0")
     with StubServer(world, validate=False) as stub:
         server = ImmichServer(api_settings(world, stub.url), FormatTable.load())
