@@ -62,7 +62,7 @@ BEGIN
     SELECT relname, 'INSERT' FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname LIKE '%\_audit'
     UNION
     -- what else hangs on an asset goes with a copy that is removed: it is noted before, so that undo can bring it back
-    SELECT c.relname, 'SELECT, INSERT, UPDATE' FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid
+    SELECT c.relname, 'SELECT, INSERT' FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid
     WHERE f.contype = 'f' AND f.confdeltype = 'c' AND f.confrelid = 'public.asset'::regclass
       AND c.relnamespace = 'public'::regnamespace
   LOOP

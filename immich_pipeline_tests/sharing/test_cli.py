@@ -153,7 +153,8 @@ def test_a_read_only_mount_comes_first_and_uploads_have_one_too(
     words = [
         {EXTERNAL: "/data/library/alice", "/other/bob/from-alice": "/shared/alice"}.get(word, word) for word in SETUP
     ]
-    done = run(*(word for word in words if word != "--link"), answers="\ny\n")
+    done = run(*(word for word in words if word != "--link"), "--album", "Hers", answers="\ny\n")
+    assert "album by hand no key of bob@example.org: they make the album 'Hers' of bob@example.org" in words_of(done)
     assert "by a read-only mount in its container (safest), or by a link (mount, link) [mount]" in done
     volume = "- ${UPLOAD_LOCATION}/library/alice:/shared/alice:ro"
     assert f"mount by hand under volumes: of immich-server in its docker-compose.yml: {volume}" in words_of(done)
@@ -179,6 +180,8 @@ def test_a_job_that_makes_no_sense_is_refused_before_anything_is_done(
     assert "Immich has no user 'eve'" in run(
         "share", "setup", "--source", "eve", "--target", "bob", "--name", "x", code=2
     )
+    wrong[wrong.index("Bob")] = "alice@example.org"
+    assert "source_user and target_user are both 'alice@example.org'" in run(*wrong, "--yes", code=2)
     assert server.world.libraries == {}
 
 
