@@ -6,9 +6,8 @@ import pytest
 
 from immich_pipeline.policies import DuplicateSettings
 from immich_pipeline_tests.dedup.decisions import NOON, Row, asset, dated, decision
-from immich_pipeline_tests.grouping.cases import cases, needs_cases
+from immich_pipeline_tests.grouping.cases import cases
 
-pytestmark = needs_cases
 CASES = [(case, group) for case in cases() for group in case["expected"] if group["kind"].startswith("duplicate")]
 CLASSES = {"duplicate_exact": "exact", "duplicate_resized": "reencoded"}
 

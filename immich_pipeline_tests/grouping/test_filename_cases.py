@@ -18,7 +18,7 @@ import pytest
 
 from immich_pipeline.grouping import GroupingRules, group_captures, live_pairs, stack_members
 from immich_pipeline.sources.sidecars import link_sidecars
-from immich_pipeline_tests.grouping.cases import NUMBER, cases, needs_cases
+from immich_pipeline_tests.grouping.cases import NUMBER, cases
 from immich_pipeline_tests.grouping.library import asset, frame
 
 CASES = cases()
@@ -34,12 +34,10 @@ OPTIONS: dict[str, Mapping[str, Any]] = {
 Group = tuple[str, list[str], str]
 
 
-@needs_cases
 def test_there_are_140_cases() -> None:
     assert len(CASES) == NUMBER
 
 
-@needs_cases
 @pytest.mark.parametrize("case", CASES, ids=[str(case["id"]) for case in CASES])
 def test_real_file_names_are_grouped_as_documented(case: dict[str, Any]) -> None:
     expected = [
