@@ -105,32 +105,36 @@ SELECT count(*) FROM new
 
 # Who the faces of someone that the target merged away belong to now: most of them, nobody included (then the person was deleted).
 _SURVIVORS = """
-SELECT source_id, lost, survivor FROM (
-  SELECT DISTINCT ON (known.source_id) known.source_id::text, known.target_id::text AS lost, own.{person}::text AS survivor
-  FROM immich_pipeline_sharing.person AS known
-    JOIN immich_pipeline_sharing.face AS copied ON copied.target_person = known.target_id
-    JOIN asset_face AS own ON own.id = copied.target_id JOIN asset ON asset.id = own."assetId" AND asset."ownerId" = %(target_owner)s
+WITH lost AS MATERIALIZED (
+  SELECT known.source_id, known.target_id FROM immich_pipeline_sharing.person AS known
   WHERE known.target_owner = %(target_owner)s
     AND NOT EXISTS (SELECT FROM person WHERE person.{id} = known.target_id AND person."ownerId" = %(target_owner)s)
-  GROUP BY known.source_id, known.target_id, own.{person}
-  ORDER BY known.source_id, count(*) DESC, own.{person} NULLS LAST
+)
+SELECT source_id, lost, survivor FROM (
+  SELECT DISTINCT ON (lost.source_id) lost.source_id::text, lost.target_id::text AS lost, own.{person}::text AS survivor
+  FROM lost JOIN immich_pipeline_sharing.face AS copied ON copied.target_person = lost.target_id
+    JOIN asset_face AS own ON own.id = copied.target_id JOIN asset ON asset.id = own."assetId" AND asset."ownerId" = %(target_owner)s
+  GROUP BY lost.source_id, lost.target_id, own.{person}
+  ORDER BY lost.source_id, count(*) DESC, own.{person} NULLS LAST
 ) AS ranked WHERE survivor IS NOT NULL
 """
 # What a name was, is, and as it was last written. A name that came from the target itself is not given back to it.
 _NAMES = """
-SELECT DISTINCT ON (known.target_id) known.source_id::text, known.target_id::text, source.name
-FROM immich_pipeline_sharing.person AS known
-  JOIN person AS source ON source.{id} = known.source_id AND source."ownerId" = %(source_owner)s
-  JOIN person AS own ON own.{id} = known.target_id AND own."ownerId" = %(target_owner)s
-WHERE known.target_owner = %(target_owner)s AND source.name <> own.name AND known.name IS DISTINCT FROM source.name AND {rule}
-  AND NOT EXISTS (
-    SELECT FROM immich_pipeline_sharing.person AS back
-    WHERE back.source_id = known.target_id AND back.target_id = known.source_id AND back.target_owner = %(source_owner)s
-      AND back.name = source.name)
-  AND EXISTS (
-    SELECT FROM immich_pipeline_sharing.face AS copied JOIN immich_pipeline_sharing.copy ON copy.target_id = copied.target_asset
-    WHERE copied.source_person = known.source_id AND copy.target_owner = %(target_owner)s AND copy.state = 'live' AND {among})
-ORDER BY known.target_id, known.source_id
+WITH renamed AS MATERIALIZED (
+  SELECT known.source_id, known.target_id, source.name FROM immich_pipeline_sharing.person AS known
+    JOIN person AS source ON source.{id} = known.source_id AND source."ownerId" = %(source_owner)s
+    JOIN person AS own ON own.{id} = known.target_id AND own."ownerId" = %(target_owner)s
+  WHERE known.target_owner = %(target_owner)s AND source.name <> own.name AND known.name IS DISTINCT FROM source.name AND {rule}
+    AND NOT EXISTS (
+      SELECT FROM immich_pipeline_sharing.person AS back
+      WHERE back.source_id = known.target_id AND back.target_id = known.source_id AND back.target_owner = %(source_owner)s
+        AND back.name = source.name)
+)
+SELECT DISTINCT ON (renamed.target_id) renamed.source_id::text, renamed.target_id::text, renamed.name
+FROM renamed JOIN immich_pipeline_sharing.face AS copied ON copied.source_person = renamed.source_id
+  JOIN immich_pipeline_sharing.copy ON copy.target_id = copied.target_asset
+WHERE copy.target_owner = %(target_owner)s AND copy.state = 'live' AND {among}
+ORDER BY renamed.target_id, renamed.source_id
 """
 _NAME_RULES = {
     "fill": "own.name = '' AND source.name <> ''",
@@ -159,12 +163,15 @@ _GROUP_STAYS = """
 """
 # Someone of the target who is gone, or of the source who is gone and was not made by us, and whom no copied face shows.
 _STALE = """
-row.target_owner = %(target_owner)s
-AND (NOT EXISTS (SELECT FROM person WHERE person.{id} = row.target_id AND person."ownerId" = %(target_owner)s)
-  OR NOT row.made AND NOT EXISTS (SELECT FROM person WHERE person.{id} = row.source_id AND person."ownerId" <> %(target_owner)s))
-AND NOT EXISTS (
+WITH stale AS MATERIALIZED (
+  SELECT known.source_id FROM immich_pipeline_sharing.person AS known WHERE known.target_owner = %(target_owner)s
+    AND (NOT EXISTS (SELECT FROM person WHERE person.{id} = known.target_id AND person."ownerId" = %(target_owner)s)
+      OR NOT known.made
+        AND NOT EXISTS (SELECT FROM person WHERE person.{id} = known.source_id AND person."ownerId" <> %(target_owner)s))
+)
+SELECT source_id FROM stale WHERE NOT EXISTS (
   SELECT FROM immich_pipeline_sharing.face AS copied JOIN immich_pipeline_sharing.copy ON copy.target_id = copied.target_asset
-  WHERE copied.source_person = row.source_id AND copy.target_owner = %(target_owner)s)
+  WHERE copied.source_person = stale.source_id AND copy.target_owner = %(target_owner)s)
 """
 
 
@@ -312,7 +319,10 @@ def remove_orphans(work: Work) -> Counts:
         leave_files(work, values["paths"])
         mapped = sql.SQL("row.target_owner = %(target_owner)s AND row.target_id = ANY(%(gone)s::uuid[])")
         journal.delete(work, TRACKING, mapped, values=values)
-    journal.delete(work, TRACKING, sql.SQL(_STALE).format(**names))
+    stale = [person for (person,) in work.connection.execute(sql.SQL(_STALE).format(**names), work.values)]
+    if stale:
+        mapped = sql.SQL("row.target_owner = %(target_owner)s AND row.source_id = ANY (%(stale)s)")
+        journal.delete(work, TRACKING, mapped, values={"stale": stale})
     return {"person": removed}
 
 
