@@ -19,7 +19,6 @@ from immich_pipeline_tests.sharing.full_library import fill
 from immich_pipeline_tests.sharing.house import EXTERNAL, House
 from immich_pipeline_tests.sharing.surface import JOB, job_settings, settings_of
 from immich_pipeline_tests.sharing.test_undo_scenarios import differences
-from immich_pipeline_tests.sharing.versions import EVERY_VERSION
 
 KIND = f"sharing:{JOB}"
 
@@ -36,7 +35,6 @@ def operations(plan: Plan) -> dict[str, int]:
     return {action.operation: len(action.subjects) for action in plan.actions}
 
 
-@EVERY_VERSION
 def test_b43_a_plan_is_applied_as_it_stands_and_undone_exactly(house: House, database: Database) -> None:
     ben = house.add_person("Ben")
     photos = [house.add_photo(f"{EXTERNAL}/{number}.jpg") for number in range(4)]
