@@ -50,6 +50,15 @@ def once(home: Path, photos: Path, **more: str) -> dict[str, Any]:
     return dict(json.loads(file.read_text()))
 
 
+def refused(home: Path, *arguments: str, **more: str) -> str:
+    """Run what cannot be done; returns the one line that says why."""
+    done = run(home, *arguments, **more)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("immich-pipeline: ")]
+    return line
+
+
 @contextmanager
 def embedded_database(home: Path) -> Iterator[Database]:
     with server.running(home) as url:
