@@ -50,7 +50,8 @@ SET seen = excluded.seen, settings = excluded.settings, cluster = excluded.clust
 
 # Rows of the source that have no asset's id of their own: whose assets they are about.
 _INDIRECT = {
-    "face_search": 'SELECT face."assetId" FROM face_search JOIN asset_face AS face ON face.id = "faceId" WHERE {new}',
+    "face_search": 'WITH new AS MATERIALIZED (SELECT "faceId" FROM face_search WHERE {new}) '
+    'SELECT "assetId" FROM new JOIN asset_face ON id = "faceId"',
     "stack": 'SELECT "primaryAssetId" FROM stack WHERE {new}',
     "tag": 'SELECT "assetId" FROM tag JOIN tag_asset ON "tagId" = tag.id WHERE {new}',
 }
@@ -167,13 +168,11 @@ def take_up(work: Work) -> bool:
 
 def _touch(work: Work, values: Mapping[str, Any]) -> None:
     """Find the assets of which anything is new or gone."""
-    for part in (*_new(work), sql.SQL(_UNFOLLOWED)):
-        work.connection.execute(sql.SQL("INSERT INTO touched (id) {}").format(part), values)
     # read apart from what is written, so that PostgreSQL may share the work out
-    for part in _gone(work):
-        gone = [asset for (asset,) in work.connection.execute(part, values)]
-        if gone:
-            work.connection.execute("INSERT INTO touched (id) SELECT unnest(%s::uuid[])", [gone])
+    for part in (*_new(work), *_gone(work), sql.Composed([sql.SQL(_UNFOLLOWED)])):
+        found = [asset for (asset,) in work.connection.execute(part, values)]
+        if found:
+            work.connection.execute("INSERT INTO touched (id) SELECT unnest(%s::uuid[])", [found])
     work.connection.execute("ANALYZE touched")
     work.connection.execute(_IN_STACKS)
 
@@ -202,7 +201,7 @@ def _snapshot(connection: Connection) -> str:
     return str(row[0]) if row else ""
 
 
-def _new(work: Work) -> Iterator[sql.Composable]:
+def _new(work: Work) -> Iterator[sql.Composed]:
     """Ids of source assets of which something is new.
 
     The oldest transaction that was running then is where new begins, not the snapshot itself: savepoints have numbers of their own, which
