@@ -1,4 +1,4 @@
-"""Copies are made in batches: ids first, then files, then all rows in one transaction. What fails is halved until it is alone."""
+"""Copies are made in batches: files first, then all rows in one transaction. What fails is halved until it is alone."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,10 +24,6 @@ _MANY = 1000
 # What comes next joins these; until PostgreSQL has looked at them itself, it takes them for empty.
 _ANALYZE = "ANALYZE immich_pipeline_sharing.copy, immich_pipeline_sharing.face, immich_pipeline_sharing.person"
 _LARGEST_RANK = "SELECT coalesce(max(rank), 0) FROM candidate WHERE NOT adopted"
-_INTEND = """
-INSERT INTO immich_pipeline_sharing.copy (target_id, source_id, source_owner, target_owner, job, run)
-SELECT target_id, source_id, %(source_owner)s, %(target_owner)s, %(job)s, %(run)s FROM candidate WHERE NOT adopted AND {which}
-"""
 _ADOPT = """
 INSERT INTO immich_pipeline_sharing.copy (target_id, source_id, source_owner, target_owner, job, run, state, adopted)
 SELECT target_id, source_id, %(source_owner)s, %(target_owner)s, %(job)s, %(run)s, 'live', true FROM candidate WHERE adopted
@@ -35,10 +31,7 @@ SELECT target_id, source_id, %(source_owner)s, %(target_owner)s, %(job)s, %(run)
 _NOTE_FILES = """
 INSERT INTO immich_pipeline_sharing.file (path, run) SELECT path, %(run)s FROM planned_file WHERE linked AND path IS NOT NULL
 """
-_GIVE_UP = """
-WITH given_up AS (DELETE FROM candidate WHERE source_id = ANY (%s::uuid[]) RETURNING target_id)
-DELETE FROM immich_pipeline_sharing.copy USING given_up WHERE given_up.target_id = copy.target_id AND copy.state = 'intended'
-"""
+_GIVE_UP = "DELETE FROM candidate WHERE source_id = ANY (%s::uuid[])"
 
 
 @dataclass
@@ -104,7 +97,6 @@ class _Batch:
 def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
     which = _within(above, upto)
     with work.connection.transaction():
-        work.connection.execute(sql.SQL(_INTEND).format(which=which), work.values)
         wanted = plan_files(work, which)
         work.connection.execute(_NOTE_FILES, work.values)
     links = [Link(file.source, file.target) for file in wanted if file.target is not None]

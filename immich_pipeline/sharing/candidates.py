@@ -20,7 +20,6 @@ CREATE TEMPORARY TABLE candidate (
   source_id uuid PRIMARY KEY, target_id uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(), rank integer,
   path text, checksum bytea, linked boolean NOT NULL DEFAULT false, adopted boolean NOT NULL DEFAULT false
 );
-CREATE INDEX ON pg_temp.candidate (rank);
 CREATE TEMPORARY TABLE left_out (source_id uuid PRIMARY KEY, reason text NOT NULL, blocking_asset uuid, detail text NOT NULL);
 CREATE TEMPORARY TABLE placed (source_id uuid PRIMARY KEY, path text NOT NULL, checksum bytea NOT NULL);
 CREATE TEMPORARY TABLE planned_file (source_id uuid NOT NULL, file_id uuid, source_path text NOT NULL, path text, linked boolean NOT NULL);
@@ -179,7 +178,6 @@ def plan_files(work: Work, which: sql.Composable = sql.SQL("TRUE")) -> list[Plan
     connection = work.connection
     connection.execute("DELETE FROM planned_file")
     connection.execute(sql.SQL(_PLAN_FILES).format(file_path=file_path(), which=which), work.values)
-    connection.execute("ANALYZE pg_temp.planned_file")
     rows = connection.execute("SELECT source_id::text, source_path, path FROM planned_file WHERE linked").fetchall()
     return [PlannedFile(*row) for row in rows]
 
@@ -205,7 +203,6 @@ def _place(work: Work) -> None:
             placed.append((source_id, place, path_checksum(place)))
     _copy_in(work.connection, "placed (source_id, path, checksum)", placed)
     _copy_in(work.connection, "left_out (source_id, reason, blocking_asset, detail)", outside)
-    work.connection.execute("ANALYZE pg_temp.placed")
     work.connection.execute(_FORGET_LEFT_OUT)
 
 

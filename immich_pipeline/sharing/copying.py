@@ -33,9 +33,10 @@ WITH settled AS (
   DELETE FROM immich_pipeline_sharing.skip USING batch
   WHERE skip.source_id = batch.source_id AND skip.target_owner = %(target_owner)s
 )
-UPDATE immich_pipeline_sharing.copy
-SET state = 'live', made_at = clock_timestamp(), locked = coalesce(exif."lockedProperties", '{}')
-FROM batch LEFT JOIN asset_exif AS exif ON exif."assetId" = batch.target_id WHERE batch.target_id = copy.target_id
+INSERT INTO immich_pipeline_sharing.copy (target_id, source_id, source_owner, target_owner, job, run, state, locked)
+SELECT batch.target_id, batch.source_id, %(source_owner)s, %(target_owner)s, %(job)s, %(run)s, 'live',
+  coalesce(exif."lockedProperties", '{}')
+FROM batch LEFT JOIN asset_exif AS exif ON exif."assetId" = batch.target_id
 """
 
 

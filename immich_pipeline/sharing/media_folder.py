@@ -7,6 +7,7 @@ that Immich's owner has put on the way (thumbs on another disk) are followed, as
 import errno
 import os
 import random
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,7 @@ _NO_LINK = frozenset({errno.EXDEV, errno.EMLINK})
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Errors that the next file would meet as well."""
 _SAMPLE = 500
+_UNSOUND = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
 
 
 class Link(NamedTuple):
@@ -236,17 +238,23 @@ class MediaFolder:
 
         Raises:
             ValueError: a path is not below the media folder.
-            OSError: a file cannot be removed.
+            OSError: a file cannot be removed; the others are.
         """
-        removed, folders = 0, dict[str, None]()
+        removed, folders, refused = 0, dict[str, None](), list[OSError]()
         for path in paths:
             place = self.place(path)
-            with suppress(FileNotFoundError):
+            try:
                 os.unlink(place)
                 removed += 1
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                refused.append(error)
             folders[place.rpartition("/")[0]] = None
         for folder in folders:
             self._remove_empty(folder)
+        if refused:
+            raise refused[0]
         return removed
 
     def _remove_empty(self, folder: str) -> None:
@@ -292,7 +300,7 @@ class MediaFolder:
 
 def sound(below: str) -> bool:
     """Whether a relative path stays below its root by its text: no empty part, no `.` or `..`, nothing that no file name can hold."""
-    return "\0" not in below and all(part not in {"", ".", ".."} for part in below.split("/"))
+    return _UNSOUND.search(below) is None
 
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:

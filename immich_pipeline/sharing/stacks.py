@@ -40,7 +40,7 @@ FROM (
     FROM ({sources}) AS looked_at JOIN stack ON stack.id = looked_at.id
       JOIN asset AS source ON source."stackId" = stack.id AND source.status = 'active'
       LEFT JOIN immich_pipeline_sharing.copy ON copy.source_id = source.id AND copy.target_owner = %(target_owner)s
-        AND copy.state NOT IN ('intended', 'removing')
+        AND copy.state <> 'removing'
       LEFT JOIN asset AS own ON own.id = copy.target_id
       LEFT JOIN immich_pipeline_sharing.stack AS known ON known.source_id = stack.id AND known.target_owner = %(target_owner)s
       LEFT JOIN stack AS ours ON ours.id = known.target_id

@@ -17,8 +17,7 @@ CREATE TABLE immich_pipeline_sharing.run (
   counts jsonb NOT NULL DEFAULT '{}'
 );
 
--- Which asset is a copy of which. intended: it has its ids, files may be linked, rows are not there. live: made. removing: files may be gone,
--- rows are still there. trashed: in the target's trash because the source is. kept: the source is gone, the copy stays as it is.
+-- Which asset is a copy of which. live: made. removing: files may be gone, rows are still there. trashed: in the target's trash because the source is. kept: the source is gone, the copy stays as it is.
 -- declined: the target's owner put it into the trash. refused: they deleted it for good, it is not made again.
 CREATE TABLE immich_pipeline_sharing.copy (
   target_id uuid PRIMARY KEY,
@@ -27,23 +26,19 @@ CREATE TABLE immich_pipeline_sharing.copy (
   target_owner uuid NOT NULL,
   job text NOT NULL,
   run bigint NOT NULL REFERENCES immich_pipeline_sharing.run,
-  state text NOT NULL DEFAULT 'intended' CHECK (
-    state IN ('intended', 'live', 'removing', 'trashed', 'kept', 'declined', 'refused')
-  ),
+  state text NOT NULL CHECK (state IN ('live', 'removing', 'trashed', 'kept', 'declined', 'refused')),
   made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   adopted boolean NOT NULL DEFAULT false,            -- the asset was there before we knew of it (same owner, library and path)
   locked text[],                                     -- lockedProperties as last written: more of them are the target's own; null: not noted
   stack uuid,                                        -- the target's stack that it was put into
   CONSTRAINT copy_once UNIQUE (source_id, target_owner)
 );
-CREATE INDEX ON immich_pipeline_sharing.copy (job, state);
-CREATE INDEX ON immich_pipeline_sharing.copy (run);
 
 -- Files that a run is about to make, or has made for rows that are not committed yet; committed before the first of them is made. What is
 -- still here when the next run begins is removed, unless a row of Immich's names it.
 CREATE TABLE immich_pipeline_sharing.file (
   path text NOT NULL,                                -- without an index: there are few at a time, and they do not stay
-  run bigint NOT NULL REFERENCES immich_pipeline_sharing.run
+  run bigint NOT NULL
 );
 
 -- Which face is a copy of which, and whose it was when that was last carried over: of the source, and as written into the copy.

@@ -283,7 +283,7 @@ _STRAYS = {
     "mapping without its asset": """
         SELECT target_id FROM immich_pipeline_sharing.copy
         WHERE state IN ('live', 'trashed', 'kept', 'declined') AND target_id NOT IN (SELECT id FROM asset)""",
-    "unfinished mapping": "SELECT target_id FROM immich_pipeline_sharing.copy WHERE state IN ('intended', 'removing')",
+    "unfinished mapping": "SELECT target_id FROM immich_pipeline_sharing.copy WHERE state = 'removing'",
     "mapping of a face of a copy that is not there": """
         SELECT target_id FROM immich_pipeline_sharing.face WHERE target_asset NOT IN (SELECT id FROM asset)""",
     "face of a copy that no mapping knows": """

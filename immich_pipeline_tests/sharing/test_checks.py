@@ -39,7 +39,7 @@ def _take_apart(house: House, copy: str) -> None:
 def _copy_on(house: House, copy: str) -> None:
     house.db.execute(
         """INSERT INTO immich_pipeline_sharing.copy (target_id, source_id, source_owner, target_owner, job, run, state)
-           SELECT gen_random_uuid(), target_id, target_owner, %s, job, run, 'intended' FROM immich_pipeline_sharing.copy LIMIT 1""",
+           SELECT gen_random_uuid(), target_id, target_owner, %s, job, run, 'live' FROM immich_pipeline_sharing.copy LIMIT 1""",
         [house.carol],
     )
 

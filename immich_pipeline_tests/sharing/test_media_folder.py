@@ -49,6 +49,14 @@ def test_removing_leaves_no_file_and_no_folder_behind(media: MediaFolder) -> Non
     assert tree(media) == before
 
 
+def test_one_that_cannot_be_removed_does_not_keep_the_others(media: MediaFolder) -> None:
+    media.link_all([A, B])
+    here(media, "thumbs/bob/9a/bc/0.jpeg").mkdir()
+    with pytest.raises(OSError, match=r"0\.jpeg"):
+        media.remove_all(["/data/thumbs/bob/9a/bc/0.jpeg", A.target, B.target])
+    assert {name for name in tree(media) if name.startswith("thumbs/bob/9a/bc/")} == {"thumbs/bob/9a/bc/0.jpeg"}
+
+
 def test_a_file_that_the_source_made_anew_is_taken_over(media: MediaFolder) -> None:
     media.link_all([A])
     here(media, "thumbs/alice/12/new").write_bytes(b"another preview")

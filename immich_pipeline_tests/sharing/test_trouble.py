@@ -11,7 +11,7 @@ from immich_pipeline.errors import UserError
 from immich_pipeline.sharing.model import SharePolicy
 from immich_pipeline_tests.sharing import changes, trouble
 from immich_pipeline_tests.sharing.dumps import dump, row_places
-from immich_pipeline_tests.sharing.house import EXTERNAL, House
+from immich_pipeline_tests.sharing.house import EXTERNAL, MEDIA, House
 from immich_pipeline_tests.sharing.invariants import broken, copied
 from immich_pipeline_tests.sharing.many import add_many, drop_vector_indexes
 from immich_pipeline_tests.sharing.runs import cycle, undone
@@ -115,7 +115,13 @@ def test_b14_a_link_or_an_unlink_that_fails_leaves_nothing_behind(house: House, 
         )
         with suppress(UserError, OSError):
             trouble.run(house.role_url(), house.media, life.job, countdown)
-        assert [problem for problem in broken(house, life.job) if problem.startswith("nobody's file")] == []
+        # what could not be removed is noted: the next run tries again
+        noted = {
+            f"nobody's file {path.removeprefix(f'{MEDIA}/')}"
+            for (path,) in house.rows("SELECT path FROM immich_pipeline_sharing.file")
+        }
+        assert {problem for problem in broken(house, life.job) if problem.startswith("nobody's file")} <= noted
+        assert len(noted) <= 1
         life.converged()
 
 
