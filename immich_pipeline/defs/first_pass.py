@@ -74,13 +74,18 @@ def run_pass(
             close_orphaned_runs(instance)
         if begun:
             begun.touch()
-        _execute(definitions, instance, done, "snapshot_library", run_config=_RETRY_FAILURES)
-        for key, _ in unfinished_batches(database):
-            if not _execute(definitions, instance, done, "measure_batch", partition_key=key, raise_on_error=False):
-                done.failed_batches += 1
+        read_library(definitions, instance, database, done)
         if not all_current(database, settings):
             _execute(definitions, instance, done, "find_duplicates")
     return done
+
+
+def read_library(definitions: dg.Definitions, instance: dg.DagsterInstance, database: Database, done: Pass) -> None:
+    """Snapshot, plan, and work on every open batch; `done` counts what that did."""
+    _execute(definitions, instance, done, "snapshot_library", run_config=_RETRY_FAILURES)
+    for key, _ in unfinished_batches(database):
+        if not _execute(definitions, instance, done, "measure_batch", partition_key=key, raise_on_error=False):
+            done.failed_batches += 1
 
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}

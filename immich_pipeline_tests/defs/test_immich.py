@@ -61,12 +61,12 @@ def test_the_second_run_asks_for_no_picture_and_writes_nothing(family: Home) -> 
 
 def test_an_edit_on_the_server_is_looked_at_again(family: Home) -> None:
     photo = family.photo(family.alice, "/data/library/alice/2024/a.jpg", 1)
-    family.pipeline.run()
+    family.pipeline.read()
     before = family.pipeline.query("SELECT phash FROM content.perceptual_hash")
     photo.is_edited, photo.preview = True, jpeg(scene(77))
     photo.thumbhash = b"other"
     family.world.touch(photo)
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query("SELECT phash FROM content.perceptual_hash") != before
 
 
@@ -77,7 +77,7 @@ def test_originals_are_downloaded_only_when_allowed_and_then_compared(
     family.photo(family.alice, "/data/library/alice/a.jpg", 1)
     rotten = family.photo(family.alice, "/data/library/alice/rotten.jpg", 2)
     rotten.content = b"something else"
-    family.pipeline.run()
+    family.pipeline.read()
     rows = family.pipeline.query(
         "SELECT name, sha256 IS NOT NULL, error_kind FROM content.file_hash JOIN library.asset USING (asset_id) ORDER BY 1"
     )
@@ -105,7 +105,7 @@ def test_mounted_originals_are_read_whole_and_checked(
     (folder / "other size.jpg").write_bytes(b"short")
     (tmp_path / "outside.jpg").write_bytes(link.content)
     (folder / "link.jpg").symlink_to(tmp_path / "outside.jpg")
-    family.pipeline.run()
+    family.pipeline.read()
     rows = family.pipeline.query(
         "SELECT name, sha256 IS NOT NULL, h.error_kind, p.computed_from FROM content.file_hash h JOIN library.asset USING (asset_id) "
         "JOIN content.perceptual_hash p USING (asset_id) ORDER BY 1"
@@ -120,7 +120,7 @@ def test_mounted_originals_are_read_whole_and_checked(
     assert other.exif is not None
     mount.rename(tmp_path / "gone")  # not mounted any more: what is known stays, what is new is read by its preview
     family.photo(family.alice, "/data/library/alice/new.jpg", 6)
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query(
         "SELECT computed_from FROM content.perceptual_hash JOIN library.asset USING (asset_id) "
         "WHERE name IN ('good.jpg', 'new.jpg') ORDER BY name"
@@ -136,7 +136,7 @@ def test_a_folder_s_file_that_is_a_server_s_asset_is_one_asset(
     write_config(
         tmp_path, family.world, family.stub.url, monkeypatch, f"  paths: [{{immich: /external, here: {photos}}}]\n"
     )
-    alone = family.pipeline.run()
+    alone = family.pipeline.read()
     assert alone.hashed == 9
     for file in sorted(photos.rglob("*.jpg")):
         size = file.stat().st_size - (file.name == "IMG_0005.jpg")
@@ -153,10 +153,10 @@ def test_a_folder_s_file_that_is_a_server_s_asset_is_one_asset(
     }
     for asset in list(family.world.assets.values()):
         family.world.delete_for_good(asset)
-    family.pipeline.run()  # not believed: the folder is read all the same
+    family.pipeline.read()  # not believed: the folder is read all the same
     assert family.pipeline.query("SELECT count(*) FROM library.live_asset") == [(11,)]
     monkeypatch.setenv("IMMICH_PIPELINE_ALLOW_EMPTY", "true")
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query("SELECT owner, count(*) FROM library.live_asset GROUP BY 1") == [("local", 10)]
 
 
@@ -179,7 +179,7 @@ def test_a_day_in_the_life(
         monkeypatch.setenv("IMMICH_DATABASE_URL", url)
     (first,) = family.tick()
     assert isinstance(first, dg.RunRequest)
-    family.pipeline.run()
+    family.pipeline.read()
     (skip,) = family.tick()
     assert "nothing changed" in skip.skip_message
     first_batches = family.batches()
@@ -214,7 +214,7 @@ def test_a_day_in_the_life(
     assert worked_on == (
         {f"new {number:02d}.jpg" for number in range(20)} | {f"{n:04d}.jpg" for n in (0, 1, 10, 11, 12, 13, 14)}
     )
-    family.pipeline.run()
+    family.pipeline.read()
     (skip,) = family.tick()
     assert "nothing changed" in skip.skip_message
 
@@ -225,15 +225,15 @@ def test_a_server_that_is_down_does_not_keep_the_folder_back(
     photos = small_library(tmp_path / "photos")
     monkeypatch.setenv("IMMICH_PIPELINE_PHOTOS", str(photos))
     family.photo(family.alice, "/data/library/alice/a.jpg", 11)
-    family.pipeline.run()
+    family.pipeline.read()
     family.stub.stop()
     save_jpeg(photos / "new.jpg", scene(50), taken=datetime(2024, 1, 1))
-    done = family.pipeline.run()
+    done = family.pipeline.read()
     assert done.hashed == 1
     assert family.pipeline.query("SELECT count(*) FROM library.live_asset") == [(12,)]
     assert family.pipeline.query("SELECT count(*) FROM library.reading WHERE problem IS NOT NULL")[0][0] >= 1
     family.stub.start()
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query("SELECT count(*) FROM library.reading WHERE problem IS NOT NULL") == [(0,)]
 
 
@@ -256,13 +256,13 @@ def test_no_secret_is_told_anywhere(
     said: list[str] = []
     family.pipeline.run()
     family.world.key_of(family.bob).permissions = ["user.read"]
-    family.pipeline.run()
+    family.pipeline.read()
     monkeypatch.setenv("TEST_KEY_1", "wrong-key-secret")
     monkeypatch.setenv("IMMICH_DATABASE_URL", "postgresql://reader:database-password-secret@127.0.0.1:1/immich")
-    family.pipeline.run()
+    family.pipeline.read()
     family.stub.stop()
     with pytest.raises(Exception) as raised:  # noqa: PT011 - whatever it is, it must not tell
-        family.pipeline.run()
+        family.pipeline.read()
     said += [str(raised.value), repr(raised.value), repr(load_settings()), caplog.text, *capfd.readouterr()]
     with family.pipeline.database.connect() as connection:
         tables = connection.execute(

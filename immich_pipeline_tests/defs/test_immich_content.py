@@ -46,18 +46,18 @@ def test_an_overwritten_file_is_looked_at_again_when_its_new_preview_is_made(fam
     library = world.add_library(family.alice, "NAS", "/ext")
     overwritten = family.photo(family.alice, "/ext/a.jpg", 1, library=library)
     family.photo(family.alice, "/data/library/alice/77.jpg", 77)
-    family.pipeline.run()
+    family.pipeline.read()
     # Immich reads the metadata again first ...
     overwritten.file_modified_at = world.tick()
     assert overwritten.exif
     overwritten.exif.file_size = 4711
     world.touch(overwritten)
-    family.pipeline.run()
+    family.pipeline.read()
     # ... and makes the preview a moment later
     world.now += timedelta(minutes=1)
     overwritten.preview, overwritten.thumbhash = jpeg(scene(77), 80), OTHER_THUMBHASH
     world.touch(overwritten)
-    family.pipeline.run()
+    family.pipeline.read()
     hashes = dict(
         family.pipeline.query("SELECT name, phash FROM content.perceptual_hash JOIN library.asset USING (asset_id)")
     )
@@ -69,7 +69,7 @@ def test_files_are_read_once_their_folder_is_mapped(
 ) -> None:
     library = family.world.add_library(family.alice, "NAS", "/ext")
     photo = family.photo(family.alice, "/ext/a.jpg", 1, library=library)
-    family.pipeline.run()
+    family.pipeline.read()
     rows = (
         "SELECT sha256 IS NOT NULL, computed_from FROM content.file_hash JOIN content.perceptual_hash USING (asset_id)"
     )
@@ -77,7 +77,7 @@ def test_files_are_read_once_their_folder_is_mapped(
     mount = tmp_path / "mount"
     put_file(photo, mount / "a.jpg")
     map_folder(family, tmp_path, monkeypatch, immich="/ext", here=mount)
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query(rows) == [(True, "picture")]
 
 
@@ -89,9 +89,9 @@ def test_files_are_read_once_their_folder_is_mounted(
     mount = tmp_path / "mount"
     mount.mkdir()
     map_folder(family, tmp_path, monkeypatch, immich="/ext", here=mount)
-    family.pipeline.run()
+    family.pipeline.read()
     put_file(photo, mount / "a.jpg")
-    family.pipeline.run()
+    family.pipeline.read()
     reconcile = family.pipeline.definitions.resolve_job_def("snapshot_library")
     reconcile.execute_in_process(
         instance=family.pipeline.instance,
@@ -102,7 +102,7 @@ def test_files_are_read_once_their_folder_is_mounted(
             }
         },
     )
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query("SELECT sha256 IS NOT NULL, error_kind FROM content.file_hash") == [(True, None)]
 
 
@@ -111,16 +111,16 @@ def test_originals_are_downloaded_once_that_is_allowed(
 ) -> None:
     library = family.world.add_library(family.alice, "NAS", "/ext")
     family.photo(family.alice, "/ext/a.jpg", 1, library=library)
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query("SELECT sha256 IS NOT NULL FROM content.file_hash") == [(False,)]
     write_config(tmp_path, family.world, family.stub.url, monkeypatch, "  originals: download\n")
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query("SELECT sha256 IS NOT NULL FROM content.file_hash") == [(True,)]
 
 
 def test_a_date_and_a_place_that_are_changed_on_the_server_are_followed(family: Home) -> None:
     photo = family.photo(family.alice, "/data/library/alice/a.jpg", 1)
-    family.pipeline.run()
+    family.pipeline.read()
     known = "SELECT taken_at_local, latitude, longitude FROM content.photo_metadata"
     ((before, *place),) = family.pipeline.query(known)
     assert place == [None, None]
@@ -132,7 +132,7 @@ def test_a_date_and_a_place_that_are_changed_on_the_server_are_followed(family: 
     photo.local_date_time += later
     photo.file_created_at += later
     family.world.touch(photo)
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query(known) == [(before + later, 48.0, 2.0)]
 
 
@@ -140,12 +140,12 @@ def test_a_preview_that_is_made_late_is_looked_at(family: Home) -> None:
     late = family.world.add_asset(family.alice, "/data/library/alice/a.jpg", thumbhash=None)
     for number in range(4):
         family.photo(family.alice, f"/data/library/alice/other {number}.jpg", 5 + number)
-        family.pipeline.run()
+        family.pipeline.read()
     hashed = f"SELECT phash IS NOT NULL, error_kind FROM content.perceptual_hash WHERE asset_id = '{late.id}'"
     assert family.pipeline.query(hashed) != [(True, None)]
     late.preview, late.thumbhash = jpeg(scene(3), 80), OTHER_THUMBHASH
     family.world.touch(late)
-    family.pipeline.run()
+    family.pipeline.read()
     assert family.pipeline.query(hashed) == [(True, None)]
 
 
@@ -162,7 +162,7 @@ def test_a_file_of_the_folder_is_the_server_s_asset_by_a_link_too(
     monkeypatch.setenv("IMMICH_PIPELINE_OWNER", "alice@example.org")
     map_folder(family, tmp_path, monkeypatch, immich="/external", here=here)
     assets = import_all(family, family.alice, library, photos)
-    family.pipeline.run()
+    family.pipeline.read()
     assert live_by_owner(family) == [("alice@example.org", len(assets))]
 
 
@@ -174,11 +174,11 @@ def test_a_file_whose_asset_went_offline_is_the_folder_s_again(
     monkeypatch.setenv("IMMICH_PIPELINE_PHOTOS", str(photos))
     map_folder(family, tmp_path, monkeypatch, immich="/external", here=photos)
     assets = import_all(family, family.alice, library, photos)
-    family.pipeline.run()
+    family.pipeline.read()
     assert live_by_owner(family) == [("alice@example.org", len(assets))]
     for asset in assets:
         family.world.take_offline(asset)
-    family.pipeline.run()
+    family.pipeline.read()
     assert live_by_owner(family) == [("local", len(assets))]
 
 
@@ -191,10 +191,10 @@ def test_files_that_two_users_have_are_the_folder_s_again_when_the_server_leaves
     for owner in (family.alice, family.bob):
         library = family.world.add_library(owner, "NAS", "/external")
         assets = import_all(family, owner, library, photos)
-    family.pipeline.run()
+    family.pipeline.read()
     assert live_by_owner(family) == [("alice@example.org", len(assets)), ("bob@example.org", len(assets))]
     (tmp_path / "immich-pipeline.yaml").unlink()
-    family.pipeline.run()
+    family.pipeline.read()
     assert live_by_owner(family) == [("local", len(assets))]
 
 
@@ -216,5 +216,5 @@ def test_a_name_that_holds_nul_does_not_keep_the_other_user_back(family: Home) -
     family.photo(family.alice, "/data/library/alice/a.jpg", 1)
     family.photo(family.alice, "/data/library/alice/odd.jpg", 3, original_name="x\0.jpg")
     family.photo(family.bob, "/data/library/bob/b.jpg", 2)
-    family.pipeline.run()
+    family.pipeline.read()
     assert live_by_owner(family) == [("bob@example.org", 1)]
