@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,6 +106,18 @@ def steps_of(url: str, media: Path, job: Job) -> int:
     return count.steps
 
 
+def _until_gone(url: str) -> None:
+    """The server ends what a killed process had asked for; until it notices, the lock is held."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        query = """SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"""
+        for _ in range(600):
+            if connection.execute(query).fetchone() == (0,):
+                return
+            time.sleep(0.05)
+    raise TimeoutError("the session of a killed process does not end")
+
+
 def killed(url: str, media: Path, job: Job, at: int, *, undoing: bool = False) -> bool:
     """Run in a process of its own that is killed at that step; whether it came so far."""
     context = multiprocessing.get_context("forkserver")
@@ -114,5 +127,6 @@ def killed(url: str, media: Path, job: Job, at: int, *, undoing: bool = False) -
     child.join()
     code = child.exitcode
     child.close()
+    _until_gone(url)
     assert code in {0, -signal.SIGKILL}, code
     return code == -signal.SIGKILL
