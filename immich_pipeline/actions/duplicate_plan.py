@@ -156,7 +156,7 @@ def _returned(frames: Frames, members: pl.DataFrame) -> set[str]:
     if affected.is_empty():
         return set()
     given_up = affected.group_by("set_id").agg(pl.col("at").max())
-    sets = derived.sets(frames).join(given_up, on="set_id", how="semi")
+    sets = derived.decided_sets(frames).join(given_up, on="set_id", how="semi")
     keys = set_keys(sets, contents_of(frames, sets["asset_id"].to_list()))
     said = keys.join(accepted_sets(frames), on="contents_key").join(given_up, on="set_id")
     return set(given_up["set_id"]) - set(said.filter(pl.col("made_at") > pl.col("at"))["set_id"])

@@ -7,11 +7,11 @@ import yaml
 from pydantic import ValidationError
 
 from immich_pipeline.config import Settings, problem_text
-from immich_pipeline.dedup.decide import decide
+from immich_pipeline.dedup.cores import decide_cores_first
 from immich_pipeline.dedup.simulate import changes_text, compare_decisions
 from immich_pipeline.errors import UserError
 from immich_pipeline.policies import DuplicateSettings
-from immich_pipeline.sources.duplicates import facts_of_sets
+from immich_pipeline.sources.duplicates import facts_of_sets, group_members
 from immich_pipeline.store import derived
 from immich_pipeline.store.database import Database
 from immich_pipeline.store.decisions import decisions_are_known, owner_ids
@@ -35,7 +35,10 @@ def simulate(database: Database, settings: Settings, policy: Path) -> str:
             raise UserError("duplicates were not looked for yet: run `immich-pipeline run` first")
         sets = derived.sets(frames)
         facts, said, owners = facts_of_sets(frames, settings, sets), verdicts(frames), owner_ids(frames)
-    before, after = (decide(sets, facts, part, said, owners) for part in (settings.duplicates, changed))
+        members = group_members(frames)
+    before, after = (
+        decide_cores_first(sets, members, facts, part, said, owners) for part in (settings.duplicates, changed)
+    )
     return changes_text(compare_decisions(before, after, facts), sets["set_id"].n_unique())
 
 

@@ -6,7 +6,7 @@ from immich_pipeline.dedup.classes import Limits
 from immich_pipeline.dedup.completeness import knows
 from immich_pipeline.dedup.protection import CHERISHED, NEVER
 from immich_pipeline.dedup.schema import FACTS_SCHEMA
-from immich_pipeline.dedup.vetoes import VETO_COLUMNS, different_camera, seconds_apart, veto_facts
+from immich_pipeline.dedup.vetoes import VETO_COLUMNS, different_camera, fractions_differ, seconds_apart, veto_facts
 from immich_pipeline.policies import DuplicateSettings
 
 _EARTH_METRES = 6_371_008.8
@@ -44,7 +44,7 @@ def disagreements(files: pl.DataFrame, settings: DuplicateSettings, limits: Limi
         "edits": _edits(main),
         "doubtful": main.filter(pl.col("class") == "reencoded", pl.col("confidence") < limits.unattended_confidence),
         "lesser_picture": _lesser(main, settings),
-        "unproven": _unproven(main),
+        "unproven": _unproven(main, clocks),
     }
     named = [frame.select("set").unique().with_columns(conflict=pl.lit(kind)) for kind, frame in found.items()]
     return pl.concat(named).sort("set", "conflict")
@@ -136,21 +136,20 @@ def _edits(files: pl.DataFrame) -> pl.DataFrame:
     return files.filter(~pl.col("kept"), edited).join(kept, on="set", how="anti")
 
 
-def _unproven(files: pl.DataFrame) -> pl.DataFrame:
+def _unproven(files: pl.DataFrame, clocks: pl.DataFrame) -> pl.DataFrame:
     """Alike, and nothing says that they are one moment.
 
     Two frames of a burst on a tripod, or two scans of one form, look no different when small, and one of them may have been made
-    smaller since. So both must say when they were taken, and to a fraction of a second or under one name: within a second a camera takes
-    several. Cameras that do not know fractions write zeros.
+    smaller since. So both must say when they were taken, and to the same fraction of a second or under one name: within a second a
+    camera takes several. Cameras that do not know fractions write zeros.
     """
-    saved_again = files.filter(pl.col("class") == "reencoded").with_columns(
-        fraction=pl.col("subsec").str.contains("[1-9]").fill_null(value=False),
-        stem=pl.col("name").str.to_lowercase().str.replace(r"\.[^.]*$", ""),
-    )
-    kept = saved_again.filter("kept").select("set", "key", "true_date", "fraction", "stem")
+    stem = pl.col("name").str.to_lowercase().str.replace(r"\.[^.]*$", "")
+    saved_again = files.filter(pl.col("class") == "reencoded").select("set", "asset_id", "key", "kept", stem=stem)
+    saved_again = saved_again.join(clocks.select("asset_id", "true_date", "digits"), on="asset_id")
+    kept = saved_again.filter("kept").select("set", "key", "true_date", "digits", "stem")
     pairs = saved_again.filter(~pl.col("kept")).join(kept, on=["set", "key"], suffix="_right")
-    one_name = (pl.col("stem") == pl.col("stem_right")).fill_null(value=False)
-    one_moment = (pl.col("fraction") & pl.col("fraction_right")) | one_name
+    one_fraction = ~fractions_differ() & pl.col("digits").str.contains("[1-9]")
+    one_moment = one_fraction.fill_null(value=False) | (pl.col("stem") == pl.col("stem_right")).fill_null(value=False)
     return pairs.filter(~(pl.col("true_date") & pl.col("true_date_right") & one_moment))
 
 

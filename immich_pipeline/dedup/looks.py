@@ -25,6 +25,7 @@ are worth decoding in full."""
 _RADIUS, _COARSE_RADIUS = 4, 3
 _SMALLEST_GRID = 32
 _REGIONS = 16
+_GRAY, _COLOURED = 3, 12  # colourfulness: what saving again leaves of none, and what is seen
 _LUMINANCE = np.array([299, 587, 114])  # thousandths, ITU-R BT.601
 
 
@@ -35,7 +36,8 @@ class Compared(NamedTuple):
         correlation: of the detail (-1 to 1; 1 for two pictures without any, 0 if one alone has none).
         colour: mean absolute difference of the colours (0 to 255).
         spot: how far the brightness differs in the spot where it differs most (0 to 255).
-        tint: how far the colours, apart from brightness, differ in the region where they differ most (0 to 255).
+        tint: how far the colours, apart from brightness, differ in the region where they differ most (0 to 255); of a picture in grays
+            and one that is not, how far that one is from gray.
     """
 
     correlation: float
@@ -141,10 +143,15 @@ def detail(look: PictureLook, *, coarse: bool) -> npt.NDArray[np.float64]:
 
 def correlation(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> float:
     """Normalised correlation of two details, -1 to 1."""
-    of_left, of_right = float(left @ left), float(right @ right)
+    of_left, of_right = _product(left, left), _product(right, right)
     if not of_left or not of_right:
         return float(of_left == of_right)
-    return float(np.clip((left @ right) / np.sqrt(of_left * of_right), -1, 1))
+    return float(np.clip(_product(left, right) / np.sqrt(of_left * of_right), -1, 1))
+
+
+def _product(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> float:
+    """Scalar product. `@` would wait for threads of its own at each of many small ones."""
+    return float(np.einsum("i,i->", left, right))
 
 
 def colour_difference(left: PictureLook, right: PictureLook) -> float:
@@ -170,47 +177,56 @@ def spot_difference(left: PictureLook, right: PictureLook) -> float:
     grid = GRAY_SIDE
     while grid > _SMALLEST_GRID and min(_short_side(left), _short_side(right)) < 2 * grid:
         grid //= 2
-    squares = _box_sums((_grays(left, grid) - _grays(right, grid)) ** 2, 1)
-    return float(np.sqrt(squares.max() / 9) / (GRAY_SIDE // grid) ** 2)
+    difference = (_grays(left, grid) - _grays(right, grid)).astype(np.int64)
+    rows = _threes(difference * difference)
+    return float(np.sqrt(_threes(rows.T).max() / 9) / (GRAY_SIDE // grid) ** 2)
 
 
 def tint_difference(left: PictureLook, right: PictureLook) -> float:
     """How far the colours of two pictures, apart from brightness, differ in the region where they differ most, 0 to 255.
 
-    A region is one of 16 x 16.
+    A region is one of 16 x 16. A picture in grays has lost what colour there was, be it that of a thin line.
 
     Raises:
         ValueError: one of the two has a problem instead of a picture.
     """
     difference = _colours(left, _REGIONS) - _colours(right, _REGIONS)
     beyond = 1000 * difference - (difference @ _LUMINANCE)[..., np.newaxis]
-    return float(np.abs(beyond).max() / (1000 * (COLOUR_SIDE // _REGIONS) ** 2))
+    tint = float(np.abs(beyond).max() / (1000 * (COLOUR_SIDE // _REGIONS) ** 2))
+    paler, richer = sorted((left.colourfulness, right.colourfulness))
+    return max(tint, float(richer)) if paler <= _GRAY and richer >= _COLOURED else tint
 
 
-def _grays(look: PictureLook, side: int) -> npt.NDArray[np.int64]:
+def _threes(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Each three neighbours in a column added up."""
+    return values[:-2] + values[1:-1] + values[2:]
+
+
+def _grays(look: PictureLook, side: int) -> npt.NDArray[np.int32]:
     """The gray values of a picture, added up to as many squares as are wanted."""
     return _added(look.gray, (GRAY_SIDE, GRAY_SIDE, 1), side)[..., 0]
 
 
-def _colours(look: PictureLook, side: int) -> npt.NDArray[np.int64]:
+def _colours(look: PictureLook, side: int) -> npt.NDArray[np.int32]:
     """Its colours likewise."""
     return _added(look.rgb, (COLOUR_SIDE, COLOUR_SIDE, 3), side)
 
 
-def _added(values: bytes, shape: tuple[int, int, int], side: int) -> npt.NDArray[np.int64]:
+def _added(values: bytes, shape: tuple[int, int, int], side: int) -> npt.NDArray[np.int32]:
     if len(values) != shape[0] * shape[1] * shape[2]:
         raise ValueError("this picture could not be looked at")
     step = shape[0] // side
     every = np.frombuffer(values, dtype=np.uint8).reshape(side, step, side, step, shape[2])
-    sums: npt.NDArray[np.int64] = every.sum(axis=(1, 3), dtype=np.int64)
+    sums: npt.NDArray[np.int32] = every.sum(axis=(1, 3), dtype=np.int32)
     return sums
 
 
-def _box_sums(values: npt.NDArray[np.int64], radius: int) -> npt.NDArray[np.int64]:
-    """The sum over the square round each value; beyond the edge the picture is mirrored."""
+def _box_sums(values: npt.NDArray[np.int32], radius: int) -> npt.NDArray[np.int32]:
+    """The sum over the square round each value; beyond the edge the picture is mirrored. All sums together fit into 31 bits."""
     width = 2 * radius + 1
-    sums = np.pad(np.pad(values, radius, mode="reflect").cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    boxes: npt.NDArray[np.int64] = (
+    mirrored = np.pad(values, radius, mode="reflect")
+    sums = np.pad(mirrored.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32), ((1, 0), (1, 0)))
+    boxes: npt.NDArray[np.int32] = (
         sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]
     )
     return boxes

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from immich_pipeline.dedup.cores import Decided
 from immich_pipeline.dedup.decide import Decisions
 from immich_pipeline.dedup.wording import visible
 
@@ -21,7 +22,7 @@ no such set). The names are those of the kept files, with their folders; null wh
 _CHANGES = {"keeper": "keeper_id", "verdict": "verdict", "becomes": "becomes"}
 
 
-def compare_decisions(before: Decisions, after: Decisions, facts: pl.DataFrame) -> pl.DataFrame:
+def compare_decisions(before: Decisions | Decided, after: Decisions | Decided, facts: pl.DataFrame) -> pl.DataFrame:
     """What differs between two decisions, usually by two policies about the same sets.
 
     Args:

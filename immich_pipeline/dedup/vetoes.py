@@ -74,13 +74,17 @@ def different_moment(limits: Limits) -> pl.Expr:
     does not.
     """
     same_camera = (pl.col("camera") == pl.col(f"camera{_RIGHT}")) & ~different_camera()
+    apart = seconds_apart(limits)
+    exactly = (apart > 0) | fractions_differ()
+    differ = pl.when(fractions_differ().is_not_null()).then(exactly).otherwise(apart > limits.whole_second_tolerance)
+    return (same_camera & differ).fill_null(value=False)
+
+
+def fractions_differ() -> pl.Expr:
+    """Whether the two fractions of a second differ, as far as both are recorded; null where one is not known."""
     digits, other = pl.col("digits"), pl.col(f"digits{_RIGHT}")
     shared = pl.min_horizontal(digits.str.len_bytes(), other.str.len_bytes())
-    fractions_differ = digits.str.slice(0, shared) != other.str.slice(0, shared)
-    apart = seconds_apart(limits)
-    exactly = (apart > 0) | fractions_differ
-    differ = pl.when(fractions_differ.is_not_null()).then(exactly).otherwise(apart > limits.whole_second_tolerance)
-    return (same_camera & differ).fill_null(value=False)
+    return digits.str.slice(0, shared) != other.str.slice(0, shared)
 
 
 def different_exposure(limits: Limits) -> pl.Expr:

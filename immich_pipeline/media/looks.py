@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
-from immich_pipeline.media.decode import SCALED_SIDE, decoding, load_scaled, orientation_of, upright, upright_size
+from immich_pipeline.media.decode import decoding, load_scaled, orientation_of, upright, upright_size
 from immich_pipeline.media.limits import MEGA
 from immich_pipeline.media.measure import FileTask, MeasureOptions
 from immich_pipeline.media.opening import open_regular
@@ -22,6 +22,10 @@ GRAY_SIDE = 256
 COLOUR_SIDE = 32
 GRAY_BYTES = GRAY_SIDE * GRAY_SIDE
 COLOUR_BYTES = COLOUR_SIDE * COLOUR_SIDE * 3
+
+# A JPEG decoded no larger than it is compared in differs from a copy that was decoded in full by 8 in a spot where 12 are too many; with
+# twice the side by 3 (16 megapixels; 57 ms instead of 33).
+_DECODED_SIDE = 2 * GRAY_SIDE
 
 # The decoder's buffer, a picture turned or without its transparency, and the strips of it that are hashed.
 _WHOLE_PIXEL_BYTES = 12
@@ -50,6 +54,7 @@ class PictureLook:
         asset_id: of the task.
         gray: 256 x 256 gray values of the upright picture, row by row; empty if there is a problem.
         rgb: 32 x 32 colours of it, three bytes each; empty if there is a problem.
+        colourfulness: how far red, green and blue are apart where they are farthest, 0 (a picture in grays) to 255.
         pixels: hash of the decoded, upright picture (see `pixels`); None where it was not asked for or would say nothing.
         width: of the upright full picture, pixels.
         height: of the upright full picture, pixels.
@@ -60,6 +65,7 @@ class PictureLook:
     asset_id: str
     gray: bytes = b""
     rgb: bytes = b""
+    colourfulness: int = 0
     pixels: bytes | None = None
     width: int | None = None
     height: int | None = None
@@ -111,14 +117,24 @@ def _look(fh: BinaryIO, task: LookTask, options: MeasureOptions) -> PictureLook:
     if whole:
         image.load()
     else:
-        load_scaled(image, "RGB", SCALED_SIDE)
+        load_scaled(image, "RGB", _DECODED_SIDE)
     orientation = turn or orientation_of(image)
     view, box, profile = on_white(image), _picture_in(image.size, full), image.info.get("icc_profile")
     # Squares can be turned after they were made small, and before: it is the same.
-    gray = upright(_small(view, GRAY_SIDE, box, profile).convert("L"), orientation)
+    fine = _small(view, GRAY_SIDE, box, profile)
+    gray = upright(fine.convert("L"), orientation)
     rgb = upright(_small(view, COLOUR_SIDE, box, profile), orientation)
     pixels = pixel_hash(image, orientation) if whole else None
-    return PictureLook(task.asset_id, gray.tobytes(), rgb.tobytes(), pixels, *upright_size(full, orientation))
+    return PictureLook(
+        task.asset_id, gray.tobytes(), rgb.tobytes(), _colourfulness(fine), pixels, *upright_size(full, orientation)
+    )
+
+
+def _colourfulness(image: Image.Image) -> int:
+    """Of a picture in RGB."""
+    red, green, blue = image.split()
+    pairs = (red, green), (green, blue), (blue, red)
+    return max(ImageChops.difference(*pair).getextrema()[1] for pair in pairs)
 
 
 def _fits(size: tuple[int, int], options: MeasureOptions) -> bool:

@@ -8,7 +8,7 @@ import polars as pl
 from immich_pipeline.config import Settings
 from immich_pipeline.dedup.candidates import exact_pairs, near_candidates
 from immich_pipeline.dedup.cross_owner import cross_owner_copies
-from immich_pipeline.dedup.decide import Decisions, decide
+from immich_pipeline.dedup.cores import Decided, decide_cores_first
 from immich_pipeline.dedup.groups import duplicate_groups
 from immich_pipeline.dedup.looks import pairs_to_look_at
 from immich_pipeline.dedup.opinions import immich_candidates
@@ -79,11 +79,27 @@ def compute_groups(frames: Frames, settings: Settings) -> Mapping[Table, pl.Data
     }
 
 
-def compute_decisions(frames: Frames, settings: Settings) -> Decisions:
-    """Which file of each set is kept, by the settings and by what a person said."""
+def compute_decisions(frames: Frames, settings: Settings) -> Decided:
+    """Which file of each set is kept, by the settings and by what a person said; what is identical does not wait for the rest."""
     sets = derived.sets(frames)
     facts = facts_of_sets(frames, settings, sets)
-    return decide(sets, facts, settings.duplicates, verdicts(frames), owner_ids(frames))
+    return decide_cores_first(
+        sets, group_members(frames), facts, settings.duplicates, verdicts(frames), owner_ids(frames)
+    )
+
+
+def decision_tables(made: Decided) -> Mapping[Table, pl.DataFrame]:
+    """The tables that hold what was decided."""
+    return {
+        derived.DECISION: made.decisions,
+        derived.DECISION_MEMBER: made.members,
+        derived.DECIDED_SET: made.sets,
+    }
+
+
+def group_members(frames: Frames) -> pl.DataFrame:
+    """How the files of groups stand to their representatives: group_id, asset_id, class."""
+    return derived.read_table(frames, derived.DUPLICATE_MEMBER, "group_id, asset_id::text AS asset_id, class")
 
 
 def facts_of_sets(frames: Frames, settings: Settings, sets: pl.DataFrame) -> pl.DataFrame:

@@ -113,7 +113,7 @@ def read_plan(frames: Frames) -> StoredPlan:
     if decisions_are_known(frames):
         decisions = derived.read_table(frames, derived.DECISION, _DECISIONS)
         members = derived.read_table(frames, derived.DECISION_MEMBER, _DECISION_MEMBERS)
-        return StoredPlan(decisions, members, derived.sets(frames), opinions)
+        return StoredPlan(decisions, members, derived.decided_sets(frames), opinions)
     groups = derived.read_table(frames, derived.DUPLICATE_GROUP, _GROUPS)
     of_groups = derived.read_table(frames, derived.DUPLICATE_MEMBER, _MEMBERS)
     return StoredPlan(*undecided(groups, of_groups), sets_of_groups(groups, of_groups), opinions)

@@ -27,7 +27,7 @@ WHOLE_LIBRARY = {
         ("library", "content", "candidates", "captures", "choices"), ("capture_rules",), code_version="4"
     ),
     "duplicate_decisions": Inputs(
-        ("library", "content", "duplicates", "choices", "details"), ("duplicates",), code_version="2"
+        ("library", "content", "duplicates", "choices", "details"), ("duplicates",), code_version="3"
     ),
     "duplicate_report": Inputs(("library", "content", "duplicates", "decisions"), ("reports",), code_version="2"),
 }

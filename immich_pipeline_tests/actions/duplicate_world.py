@@ -26,7 +26,13 @@ from immich_pipeline.immich.settings import ImmichSettings, ImmichUser
 from immich_pipeline.media.formats import FormatTable
 from immich_pipeline.policies import BackupSettings, BrakeSettings, BudgetSettings, DuplicateSettings, ProtectSettings
 from immich_pipeline.sources.captures import compute_captures
-from immich_pipeline.sources.duplicates import compute_candidates, compute_decisions, compute_groups, pairs_to_see
+from immich_pipeline.sources.duplicates import (
+    compute_candidates,
+    compute_decisions,
+    compute_groups,
+    decision_tables,
+    pairs_to_see,
+)
 from immich_pipeline.sources.immich.details import Refreshed, refresh_details
 from immich_pipeline.sources.immich.server import ImmichServer
 from immich_pipeline.sources.immich.snapshot import take_server_snapshot
@@ -599,9 +605,7 @@ class Pipeline:
         read = refresh_details(self.database, settings, members)
         with self.database.frames() as frames:
             made = compute_decisions(frames, settings)
-            derived.write(
-                frames, "decisions", {derived.DECISION: made.decisions, derived.DECISION_MEMBER: made.members}
-            )
+            derived.write(frames, "decisions", dict(decision_tables(made)))
             for asset in WHOLE_LIBRARY:
                 state.mark_computed(frames, asset, inputs_of(frames, asset, settings))
         return read

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from immich_pipeline.config import Settings
-from immich_pipeline.dedup.decide import Decisions, decide
+from immich_pipeline.dedup.cores import Decided
+from immich_pipeline.dedup.decide import decide
 from immich_pipeline.dedup.groups import duplicate_groups
 from immich_pipeline.dedup.sets import decision_sets
 from immich_pipeline.media.measure import MeasureOptions
@@ -40,7 +41,7 @@ class Found:
     files: pl.DataFrame
     pairs: pl.DataFrame
     members: pl.DataFrame
-    decisions: Decisions
+    decisions: Decided
     given_up: pl.DataFrame
 
 
@@ -101,7 +102,7 @@ _FILES = """
 
 
 def _told(
-    files: pl.DataFrame, pairs: pl.DataFrame, groups: pl.DataFrame, members: pl.DataFrame, decisions: Decisions
+    files: pl.DataFrame, pairs: pl.DataFrame, groups: pl.DataFrame, members: pl.DataFrame, decisions: Decided
 ) -> Found:
     paths = files.select("asset_id", "path")
     named = pairs.join(paths.rename({"asset_id": "left_id", "path": "left"}), on="left_id").join(

@@ -39,8 +39,8 @@ def series(bases: list[Original], size: int, *, real: bool) -> Iterator[Series]:
         real: with the real burst among the samples.
     """
     for number, base in enumerate(bases):
-        for kind, made in _OF_A_SCENE.items():
-            yield made(f"{kind} ({base.name})", base.image, size, np.random.default_rng((_SEED, number)))
+        for place, (kind, made) in enumerate(_OF_A_SCENE.items()):
+            yield made(f"{kind} ({base.name})", base.image, size, np.random.default_rng((_SEED, number, place)))
     for kind, drawn in _DRAWN.items():
         yield Series(kind, tuple(drawn(size)), camera=kind in _CAMERA)
     if real:

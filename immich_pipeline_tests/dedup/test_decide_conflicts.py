@@ -67,6 +67,8 @@ SIZES: list[tuple[str, Row, Row, list[str]]] = [
     ("a frame, and another without its metadata", EXACT_TIME, {}, ["unproven"]),
     ("within one second", SHOT, SHOT, ["unproven"]),
     ("one moment", EXACT_TIME, EXACT_TIME, []),
+    ("one moment, once to a hundredth", EXACT_TIME, SHOT | {"subsec": "12"}, []),
+    ("one second, two fractions", dated(NOON) | {"subsec": "120"}, dated(NOON) | {"subsec": "8"}, ["unproven"]),
     ("one second and one name", SHOT | {"name": "IMG_1.HEIC"}, SHOT | {"name": "img_1.jpg"}, []),
     ("one name alone", {"name": "scan.jpg"}, {"name": "scan.jpg"}, ["unproven"]),
     ("a small one without a date", EXACT_TIME, SMALL, ["unproven"]),

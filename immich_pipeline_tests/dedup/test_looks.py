@@ -98,6 +98,21 @@ def test_what_differs_in_one_place_shows(tmp_path: Path, scale: float) -> None:
     assert tinted.tint > limits.reencoded_tint
 
 
+def test_a_thin_line_in_colour_is_lost_in_grays(tmp_path: Path) -> None:
+    limits = default_classes().limits
+    drawing = detailed(3).convert("L").convert("RGB")
+    coloured = drawing.copy()
+    ImageDraw.Draw(coloured).line([(100, 800), (1100, 780)], (220, 60, 60), 3)
+    original = seen(coloured, tmp_path, quality=95)
+    gray = compare_looks(original, seen(coloured.convert("L"), tmp_path))
+    assert gray.spot < limits.unattended_spot
+    assert gray.tint > limits.reencoded_tint
+    copy = compare_looks(original, seen(coloured, tmp_path, quality=60))
+    assert copy.tint <= limits.unattended_tint
+    unchanged = compare_looks(seen(drawing, tmp_path), seen(drawing, tmp_path, "PNG"))
+    assert unchanged.tint <= limits.unattended_tint
+
+
 def drawn(gray: bytes, rgb: bytes, width: int | None = 4000) -> PictureLook:
     """A look whose pixels repeat some bytes."""
     fill = gray * (GRAY_BYTES // len(gray) + 1), rgb * (COLOUR_BYTES // len(rgb) + 1)

@@ -1,6 +1,7 @@
 """Duplicates: decided by themselves, resolved when launched, brought back."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,10 +111,9 @@ def test_on_a_server_the_kept_one_gets_what_the_other_knows(family: Home, tmp_pa
     taken = datetime(2024, 5, 1, 10, 0, tzinfo=UTC)
     known = Exif(make="Canon", model="R6", date_time_original=taken, time_zone="UTC+1", file_size=9000)
     kept = family.photo(alice, "/data/library/alice/2024/IMG_0001.jpg", 1, exif=known, local_date_time=taken)
-    received = Exif(latitude=48.85, longitude=2.35, description="the bridge", file_size=3000)
-    given_up = family.photo(
-        alice, "/data/library/alice/chat/received.jpg", 1, quality=60, exif=received, width=2000, height=1500
-    )
+    received = replace(known, latitude=48.85, longitude=2.35, description="the bridge", file_size=3000)
+    path = "/data/library/alice/from-bob/IMG_0001.jpg"
+    given_up = family.photo(alice, path, 1, quality=60, exif=received, width=2000, height=1500, local_date_time=taken)
     world.add_tag(alice, "Trips/France", [given_up])
     config = tmp_path / "immich-pipeline.yaml"
     config.write_text(config.read_text().replace("  users:", "  originals: download\n  users:"))

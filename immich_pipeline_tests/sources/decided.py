@@ -56,6 +56,7 @@ class Decided:
                 "decisions",
                 {
                     derived.SET_MEMBER: plan.sets.select(list(SET_SCHEMA)),
+                    derived.DECIDED_SET: plan.sets.select(list(SET_SCHEMA)),
                     derived.DECISION: plan.decisions.select(list(DECISION_SCHEMA)),
                     derived.DECISION_MEMBER: plan.members.select(list(DECISION_MEMBER_SCHEMA)),
                 },

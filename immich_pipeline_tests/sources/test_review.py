@@ -221,7 +221,7 @@ def many_sets(library: Decided, count: int) -> list[dict[str, Any]]:
             (2 * count - 1,),
         )
         connection.execute(
-            "INSERT INTO duplicates.set_member (set_id, owner, unit_id, asset_id, class, confidence, diameter) "
+            "INSERT INTO duplicates.decided_set (set_id, owner, unit_id, asset_id, class, confidence, diameter) "
             "SELECT 'many' || n / 2, 'me', md5(n::text), md5(n::text)::uuid, 'reencoded', 1, 0 FROM generate_series(0, %s) n",
             (2 * count - 1,),
         )

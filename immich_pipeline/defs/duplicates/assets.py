@@ -18,7 +18,13 @@ from immich_pipeline.defs.metadata import (
 )
 from immich_pipeline.defs.resources import PipelineResource
 from immich_pipeline.progress import Progress
-from immich_pipeline.sources.duplicates import compute_candidates, compute_decisions, compute_groups, pairs_to_see
+from immich_pipeline.sources.duplicates import (
+    compute_candidates,
+    compute_decisions,
+    compute_groups,
+    decision_tables,
+    pairs_to_see,
+)
 from immich_pipeline.sources.immich.details import refresh_details
 from immich_pipeline.sources.looks import look_at_pairs
 from immich_pipeline.sources.report import write_report
@@ -137,6 +143,7 @@ def duplicate_decisions(pipeline: PipelineResource) -> dg.MaterializeResult:
     """Which file of each set of duplicates would be kept, by which step of the policy, and what Immich would have kept and lost.
 
     Nothing is changed. A set is certain only if its class may be resolved without a person and nothing contradicts; all else is for review.
+    Where that holds for what is identical in a set alone, this is decided first, and the rest when it is done.
     """
     settings, database = pipeline.settings(), pipeline.database()
     with database.lock("computing duplicate_decisions"):
@@ -151,16 +158,17 @@ def duplicate_decisions(pipeline: PipelineResource) -> dg.MaterializeResult:
             unchanged = state.is_current(frames, "duplicate_decisions", inputs)
             if not unchanged:
                 made = compute_decisions(frames, settings)
-                tables = {derived.DECISION: made.decisions, derived.DECISION_MEMBER: made.members}
-                changes = derived.write(frames, "decisions", tables)
+                changes = derived.write(frames, "decisions", dict(decision_tables(made)))
                 state.mark_computed(frames, "duplicate_decisions", inputs)
             stored = derived.read_table(
                 frames, derived.DECISION, "class, verdict, decided_by, conflicts, reclaimable_bytes, immich_loses"
             )
+            found, decided = derived.sets(frames).height, derived.decided_sets(frames).height
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": stored.height,
             "inputs_unchanged": unchanged,
+            "files_decided_later": found - decided,
             "assets_asked_of_the_server": read.read,
             "not_answered": markdown_table(pl.DataFrame({"problem": list(read.problems)})),
             "by_verdict": markdown_table(_by(stored, "verdict", "class")),
