@@ -37,7 +37,8 @@ def simulate(database: Database, settings: Settings, policy: Path) -> str:
         facts, said, owners = facts_of_sets(frames, settings, sets), verdicts(frames), owner_ids(frames)
         members = group_members(frames)
     before, after = (
-        decide_cores_first(sets, members, facts, part, said, owners) for part in (settings.duplicates, changed)
+        decide_cores_first(sets, members, facts, part, verdicts=said, owners=owners)
+        for part in (settings.duplicates, changed)
     )
     return changes_text(compare_decisions(before, after, facts), sets["set_id"].n_unique())
 

@@ -23,8 +23,14 @@ _CERTAIN = ("certain", "accepted")
 
 
 class Decided(NamedTuple):
-    """``decisions`` (``DECISION_SCHEMA``), their ``members`` (``DECISION_MEMBER_SCHEMA``), and the ``sets`` (``SET_SCHEMA``) that they are
-    about; ``later``: how many files are in none of them, since they are decided about when their core is."""
+    """What was decided, and about which sets.
+
+    Attributes:
+        decisions: ``DECISION_SCHEMA``.
+        members: ``DECISION_MEMBER_SCHEMA``.
+        sets: ``SET_SCHEMA``.
+        later: How many files are in none of the sets: they are decided about when their core is.
+    """
 
     decisions: pl.DataFrame
     members: pl.DataFrame
@@ -37,6 +43,7 @@ def decide_cores_first(
     group_members: pl.DataFrame,
     facts: pl.DataFrame,
     settings: DuplicateSettings,
+    *,
     verdicts: pl.DataFrame | None = None,
     owners: Mapping[str, str] | None = None,
 ) -> Decided:

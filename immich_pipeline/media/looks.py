@@ -134,7 +134,9 @@ def _colourfulness(image: Image.Image) -> int:
     """Of a picture in RGB."""
     red, green, blue = image.split()
     pairs = (red, green), (green, blue), (blue, red)
-    return max(ImageChops.difference(*pair).getextrema()[1] for pair in pairs)
+    # The histogram of a band has one number for each value, so the last one that occurs is the largest.
+    counts = (ImageChops.difference(*pair).histogram() for pair in pairs)
+    return max(value for each in counts for value, count in enumerate(each) if count)
 
 
 def _fits(size: tuple[int, int], options: MeasureOptions) -> bool:

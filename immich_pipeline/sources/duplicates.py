@@ -7,8 +7,8 @@ import polars as pl
 
 from immich_pipeline.config import Settings
 from immich_pipeline.dedup.candidates import exact_pairs, near_candidates
-from immich_pipeline.dedup.cross_owner import cross_owner_copies
 from immich_pipeline.dedup.cores import Decided, decide_cores_first
+from immich_pipeline.dedup.cross_owner import cross_owner_copies
 from immich_pipeline.dedup.groups import duplicate_groups
 from immich_pipeline.dedup.looks import pairs_to_look_at
 from immich_pipeline.dedup.opinions import immich_candidates
@@ -84,7 +84,12 @@ def compute_decisions(frames: Frames, settings: Settings) -> Decided:
     sets = derived.sets(frames)
     facts = facts_of_sets(frames, settings, sets)
     return decide_cores_first(
-        sets, group_members(frames), facts, settings.duplicates, verdicts(frames), owner_ids(frames)
+        sets,
+        group_members(frames),
+        facts,
+        settings.duplicates,
+        verdicts=verdicts(frames),
+        owners=owner_ids(frames),
     )
 
 
