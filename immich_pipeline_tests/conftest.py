@@ -32,8 +32,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first, so that no worker is left alone with one of them in the end."""
+    """The longest come first, so that no worker is left alone with one of them in the end; on a busy machine they may take long."""
     items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+    for item in items:
+        if item.get_closest_marker("end_to_end"):
+            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,7 +33,6 @@ def victims(home: Path, parent: psutil.Process) -> list[psutil.Process]:
     return [parent, *of_home(home), *servers[:1]]
 
 
-@pytest.mark.timeout(600)
 def test_kills_at_random_moments_change_nothing_in_the_end(tmp_path: Path) -> None:
     photos, home = small_library(tmp_path / "photos"), tmp_path / "home"
     dice = random.Random(20261121)
@@ -53,7 +52,7 @@ def test_kills_at_random_moments_change_nothing_in_the_end(tmp_path: Path) -> No
             victim = dice.choice(victims(home, psutil.Process(process.pid)))
             killed.append(victim.name())
             victim.kill()
-        process.wait(120)
+        process.wait(300)
     assert len(killed) >= KILLS * 4 // 5, killed
     summary = once(home, photos)
     assert summary["files"] == 10 + 8 * KILLS

@@ -202,9 +202,9 @@ def test_making_room_among_many_is_quick(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.touch()
         os.truncate(path, 1)
-    began = time.perf_counter()
+    began = time.process_time()
     cache.put(key(-1), b"x")
-    assert time.perf_counter() - began < 20  # 1,000,000 files: about 10 s, once in 100,000 new ones
+    assert time.process_time() - began < 20  # 1,000,000 files: about 10 s, once in 100,000 new ones
     assert len(kept(tmp_path)) == 18_000
 
 
