@@ -25,7 +25,7 @@ are worth decoding in full."""
 _RADIUS, _COARSE_RADIUS = 4, 3
 _SMALLEST_GRID = 32
 _REGIONS = 16
-_GRAY, _COLOURED = 3, 12  # colourfulness: what saving again leaves of none, and what is seen
+_GRAY, _COLOURED, _COLOUR_LOST = 3, 12, 6.0  # colourfulness: what saving again leaves of none, and what is seen
 _LUMINANCE = np.array([299, 587, 114])  # thousandths, ITU-R BT.601
 
 
@@ -36,8 +36,8 @@ class Compared(NamedTuple):
         correlation: of the detail (-1 to 1; 1 for two pictures without any, 0 if one alone has none).
         colour: mean absolute difference of the colours (0 to 255).
         spot: how far the brightness differs in the spot where it differs most (0 to 255).
-        tint: how far the colours, apart from brightness, differ in the region where they differ most (0 to 255); of a picture in grays
-            and one that is not, how far that one is from gray.
+        tint: how far the colours, apart from brightness, differ in the region where they differ most (0 to 452); 6 at least of a picture
+            in grays and one that is not.
     """
 
     correlation: float
@@ -183,9 +183,11 @@ def spot_difference(left: PictureLook, right: PictureLook) -> float:
 
 
 def tint_difference(left: PictureLook, right: PictureLook) -> float:
-    """How far the colours of two pictures, apart from brightness, differ in the region where they differ most, 0 to 255.
+    """How far the colours of two pictures, apart from brightness, differ in the region where they differ most, 0 to 452.
 
-    A region is one of 16 x 16. A picture in grays has lost what colour there was, be it that of a thin line.
+    A region is one of 16 x 16. A picture in grays has lost what colour there was, be it that of a thin line, which a region hardly
+    shows: the difference then counts as 6, too much to act on without a person, and too little to call it edited, since coarse saving
+    does that too.
 
     Raises:
         ValueError: one of the two has a problem instead of a picture.
@@ -194,7 +196,7 @@ def tint_difference(left: PictureLook, right: PictureLook) -> float:
     beyond = 1000 * difference - (difference @ _LUMINANCE)[..., np.newaxis]
     tint = float(np.abs(beyond).max() / (1000 * (COLOUR_SIDE // _REGIONS) ** 2))
     paler, richer = sorted((left.colourfulness, right.colourfulness))
-    return max(tint, float(richer)) if paler <= _GRAY and richer >= _COLOURED else tint
+    return max(tint, _COLOUR_LOST) if paler <= _GRAY and richer >= _COLOURED else tint
 
 
 def _threes(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

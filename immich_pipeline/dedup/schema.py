@@ -57,7 +57,8 @@ VERIFIED_SCHEMA: dict[str, pl.DataType] = {
 }
 """A candidate with its class; distance256 is null where a 256-bit hash is missing, 0 for exact pairs. ``correlation`` (-1 to 1, of
 the fine detail), ``colour`` (mean difference of RGB values), ``spot`` (difference of brightness where it is greatest) and ``tint``
-(difference of colours apart from brightness where it is greatest; all 0 to 255) are null for pairs whose pictures were not looked at.
+(difference of colours apart from brightness where it is greatest, 0 to 452; the others 0 to 255) are null for pairs whose pictures were
+not looked at.
 """
 
 LOOK_SCHEMA: dict[str, pl.DataType] = {

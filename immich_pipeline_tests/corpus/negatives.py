@@ -249,7 +249,7 @@ def _texts(size: int) -> Iterator[Image.Image]:
 
 def _digits(size: int) -> Iterator[Image.Image]:
     for amount in ("1 234.50", "1 284.50", "7 234.50"):
-        yield _page(size, 1, amount)
+        yield _page(size, 9, amount)
 
 
 def _photographed_digits(size: int) -> Iterator[Image.Image]:

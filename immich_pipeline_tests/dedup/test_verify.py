@@ -34,8 +34,8 @@ def class_of(left: dict[str, Any], right: dict[str, Any], radius: int = 8) -> st
     ("right", "expected"),
     [
         ({"bits": 8, "bits256": 12}, "reencoded"),
-        ({"width": 400, "height": 301}, "reencoded"),
-        ({"width": 400, "height": 305}, "edited"),
+        ({"width": 800, "height": 602}, "reencoded"),
+        ({"width": 800, "height": 610}, "edited"),
         ({"width": 3000, "height": 4000}, "edited"),
         ({"width": None}, "edited"),
         ({"kind": "raw"}, "edited"),
@@ -190,10 +190,10 @@ def test_a_look_decides_what_the_hashes_leave(seen: dict[str, Any], expected: st
 @pytest.mark.parametrize(
     ("seen", "right", "confidence"),
     [
-        ({"spot": 5.0, "tint": 4.0}, {"width": 400, "height": 300}, 0.99),
+        ({"spot": 5.0, "tint": 4.0}, {"width": 700, "height": 525}, 0.99),
         ({"spot": 5.1}, {}, 0.9),
         ({"tint": 4.1}, {}, 0.9),
-        ({}, {"width": 340, "height": 255}, 0.9),
+        ({}, {"width": 680, "height": 510}, 0.9),
         ({"same_pixels": True, "spot": 9.0}, {}, 0.999),
         ({"spot": 20.0}, {}, 0.6),
     ],
