@@ -28,9 +28,10 @@ from immich_pipeline_tests.actions.shelf import (
     relabelling,
     rows,
 )
+from immich_pipeline_tests.thorough import times
 
 pytestmark = pytest.mark.unmeasured
-ROUNDS = 25
+ROUNDS = times(8, 25)
 Work = Callable[[Database, str, Shelf], None]
 
 

@@ -14,6 +14,7 @@ from immich_pipeline.store.database import Database
 from immich_pipeline_tests.actions.duplicate_house import GIVEN, DuplicateHouse, Twins
 from immich_pipeline_tests.actions.library_state import unlike
 from immich_pipeline_tests.immich_world import Asset, Exif
+from immich_pipeline_tests.thorough import THOROUGH
 
 VERSIONS = ("2.7.5", "3.1.0", "3.2.2")
 
@@ -219,8 +220,13 @@ def test_without_a_copy_what_is_gone_cannot_come_back(house: DuplicateHouse) -> 
     assert twins.losers[0].id in undone.problems[0][1]
 
 
-@pytest.mark.parametrize("house", VERSIONS, indirect=True)
-@pytest.mark.parametrize("operation", ["stack", "archive", "tag", "album"])
+INSTEAD = [(version, operation) for operation in ("stack", "archive", "tag", "album") for version in VERSIONS]
+
+
+# stacks differ between the versions; of the others each has one, unless all is asked for
+@pytest.mark.parametrize(
+    ("house", "operation"), INSTEAD if THOROUGH else INSTEAD[:3] + INSTEAD[3::4], indirect=["house"]
+)
 def test_what_is_done_instead_of_the_trash(house: DuplicateHouse, operation: str) -> None:
     for number, what in enumerate(("gps", "albums", "tags", "live", "cover")):
         house.give(house.twins(what, 1 + number % 2), what, number)

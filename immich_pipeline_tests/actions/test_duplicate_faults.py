@@ -19,10 +19,11 @@ from immich_pipeline_tests.actions.duplicate_house import DuplicateHouse
 from immich_pipeline_tests.actions.library_state import unlike
 from immich_pipeline_tests.actions.shelf import Crash, Fuse
 from immich_pipeline_tests.immich_stub.server import FaultKind
+from immich_pipeline_tests.thorough import times
 
 FAULTS: tuple[FaultKind, ...] = (500, "drop", "cut", "truncated")
-ROUNDS, STRIKES = 5, 4  # of faults per run, three runs a round
-KILLS = 3
+ROUNDS, STRIKES = times(2, 5), 4  # of faults per run, three runs a round
+KILLS = times(2, 3)
 HERE = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.unmeasured

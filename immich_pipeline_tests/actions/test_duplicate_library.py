@@ -15,9 +15,10 @@ from immich_pipeline_tests.actions.library_state import library_of, unlike
 from immich_pipeline_tests.actions.whole_world import Resolved, last_of, left_behind, whole
 from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import Asset, Face, World
+from immich_pipeline_tests.thorough import times
 
-GROUPS = 100
-FAULTS, KILLS = 30, 4
+GROUPS = times(40, 100)
+FAULTS, KILLS = times(12, 30), times(2, 4)
 
 pytestmark = pytest.mark.unmeasured
 

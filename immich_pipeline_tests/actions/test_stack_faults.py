@@ -11,8 +11,9 @@ from immich_pipeline.store.database import Database
 from immich_pipeline_tests.actions.stack_house import House, family
 from immich_pipeline_tests.immich_stub.server import FaultKind
 from immich_pipeline_tests.nursery import Nursery
+from immich_pipeline_tests.thorough import times
 
-ROUNDS, KILLS = 25, 5  # per version; of the rounds, so many kill the process
+ROUNDS, KILLS = times(8, 25), times(2, 5)  # per version; of the rounds, so many kill the process
 FAULTS: tuple[FaultKind, ...] = (500, "drop", "cut")
 CHILD = "immich_pipeline_tests.actions.stack_child"
 

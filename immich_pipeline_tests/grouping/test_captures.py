@@ -12,6 +12,7 @@ from immich_pipeline.grouping.prepare import prepare
 from immich_pipeline.grouping.reports import unmet_constraints
 from immich_pipeline.grouping.rules import default_rules
 from immich_pipeline_tests.grouping.library import asset, frame
+from immich_pipeline_tests.thorough import times
 
 names = st.tuples(
     st.sampled_from([None, "", "a", "a/RAW", "a/jpg", "a/edited", "b"]),
@@ -61,7 +62,7 @@ def libraries(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @pytest.mark.unmeasured
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=times(15, 40))
 @given(libraries(), constraint_frames, st.randoms(use_true_random=False))
 def test_any_order_gives_the_same_groups(rows: list[dict[str, Any]], constraints: pl.DataFrame, random: Any) -> None:
     rules = default_rules().model_copy(update={"time_burst_ms": 1000})
@@ -72,7 +73,7 @@ def test_any_order_gives_the_same_groups(rows: list[dict[str, Any]], constraints
 
 
 @pytest.mark.unmeasured
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=times(15, 40))
 @given(libraries(), constraint_frames)
 def test_a_file_is_in_one_group_with_one_primary_of_one_owner(
     rows: list[dict[str, Any]], constraints: pl.DataFrame
@@ -98,7 +99,7 @@ def test_a_file_is_in_one_group_with_one_primary_of_one_owner(
 
 
 @pytest.mark.unmeasured
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=times(15, 40))
 @given(libraries(), constraint_frames)
 def test_an_unrelated_file_changes_no_group(rows: list[dict[str, Any]], constraints: pl.DataFrame) -> None:
     strangers = [asset("elsewhere/stranger.jpg") | {"asset_id": "-"}, asset("IMG_1.CR2", owner="x") | {"asset_id": "~"}]
@@ -107,7 +108,7 @@ def test_an_unrelated_file_changes_no_group(rows: list[dict[str, Any]], constrai
 
 
 @pytest.mark.unmeasured
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=times(15, 40))
 @given(libraries(), constraint_frames)
 def test_constraints_always_hold(rows: list[dict[str, Any]], constraints: pl.DataFrame) -> None:
     members = group_captures(frame(rows), constraints=constraints)
@@ -122,7 +123,7 @@ def test_constraints_always_hold(rows: list[dict[str, Any]], constraints: pl.Dat
 
 
 @pytest.mark.unmeasured
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=times(12, 30))
 @given(libraries())
 def test_confirming_what_was_found_changes_nothing(rows: list[dict[str, Any]]) -> None:
     members = group_captures(frame(rows))
