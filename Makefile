@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-export PHOTOS PORT SUMMARY  # handed over by the environment, so that any character may be in a name
+export PHOTOS PORT SUMMARY THOROUGH  # handed over by the environment, so that any character may be in a name
 
 .PHONY: run test check bench format screenshot clean
 
@@ -27,6 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)
 	@exec $(BIN)/immich-pipeline run $(if $(PHOTOS),--photos "$$PHOTOS") $(if $(PORT),--port "$$PORT") $(if $(filter-out 0 no false,$(ONCE)),--once) $(if $(SUMMARY),--summary "$$SUMMARY")
 
+# make test THOROUGH=1          also what takes long: as many kills and faults as the evidence asks for
 test: $(STAMP)
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n logical --dist worksteal  # most of a file stays with one worker, as what its tests share does
