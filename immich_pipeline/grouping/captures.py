@@ -61,10 +61,13 @@ def group_captures(
     # A live video goes where its still goes, whatever is said of it.
     is_part = [pl.col(side).is_in(live["video"].implode()) for side in ("subject", "other")]
     decided = decided._replace(together=decided.together.filter(~pl.any_horizontal(is_part)))
-    clips = prepared.join(live.select(row="video"), on="row", how="anti")
+    clips = _without(prepared.filter(pl.col("kind") == "video"), live.select(row="video"))
     members = stacked(_stills(prepared, rules), video_variants(clips, rules))
     members = with_live_videos(constrained(members, prepared, rules, decided), live)
-    return _finished(with_primary(members, prepared, rules, decided.chosen), prepared, rules)
+    members = with_primary(members, prepared, rules, decided.chosen)
+    ids = prepared.select("row", "asset_id")
+    del prepared  # which is most of the memory
+    return _finished(members, ids, rules)
 
 
 def live_pairs(assets: pl.DataFrame, rules: GroupingRules | None = None) -> pl.DataFrame:
@@ -115,7 +118,7 @@ def _stills(prepared: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
     named = pictures_by_name(prepared, rules)
     is_pair = pl.col("kind") == "raw_jpeg"
     members = named.filter(is_pair)
-    free = _without(prepared.filter(IS_PICTURE), members)
+    free = _without(prepared.select(_OF_SEQUENCES).filter(IS_PICTURE), members)
     for find in (brackets, sequences_by_name, bursts_by_id):
         found = find(free, rules)
         members, free = stacked(members, found), _without(free, found)
@@ -125,6 +128,13 @@ def _stills(prepared: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
         found = find(free, rules)
         members, free = stacked(members, found), _without(free, found)
     return members
+
+
+_OF_SEQUENCES = [
+    "row", "scope", "place", "folder", "has_folder", "folder_rule", "kind", "extension", "stem", "version", "name_rule", "name_key",
+    "make", "model", "serial", "local_us", "instant_us", "subsec_known", "exposure_bias", "burst_id", "content_key",
+]  # fmt: skip
+"""What the rules for sequences read."""
 
 
 def _with_versions(members: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
@@ -147,9 +157,9 @@ def _without(prepared: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     return prepared.join(members.select("row"), on="row", how="anti")
 
 
-def _finished(members: pl.DataFrame, prepared: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
-    named = worded(members, rules).join(prepared.select("row", "asset_id"), on="row", how="left").sort("row")
+def _finished(members: pl.DataFrame, ids: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
+    named = worded(members, rules).join(ids, on="row", how="left").sort("row")
     # Rows are in the order of asset ids: sorting numbers is faster than sorting ids.
-    ids = digested(named.lazy(), "group", "kind").with_row_index("place")
-    named = named.join(ids, on="group", how="left")
+    groups = digested(named.lazy(), "group", "kind").with_row_index("place")
+    named = named.join(groups, on="group", how="left")
     return named.sort("place", pl.col("is_primary").not_(), "row").select(CAPTURE_SCHEMA.keys())

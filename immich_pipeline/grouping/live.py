@@ -10,6 +10,11 @@ from immich_pipeline.grouping.together import NAME_BUCKET, same_shot
 
 _VIDEO = pl.col("kind") == "video"
 
+_READ = [
+    "row", "asset_id", "library", "scope", "place", "folder", "has_folder", "kind", "extension", "stem", "folded", "make", "model",
+    "serial", "local_us", "instant_us", "subsec_known", "duration_ms", "content_id", "live_video_id",
+]  # fmt: skip
+
 PAIR_SCHEMA = {"still": pl.UInt32(), "video": pl.UInt32(), "evidence": pl.String(), "camera_known": pl.Boolean()}
 """Rows of a still and of its video; a video has one still only."""
 
@@ -23,7 +28,8 @@ def pairs(prepared: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
     Returns:
         ``PAIR_SCHEMA``, sorted by video.
     """
-    stills, videos = prepared.filter(IS_PICTURE), prepared.filter(_VIDEO)
+    read = prepared.select(_READ)
+    stills, videos = read.filter(IS_PICTURE), read.filter(_VIDEO)
     linked = _linked(stills, videos)
     by_id = _by_content_id(_rest(stills, linked, "still"), _rest(videos, linked, "video"))
     found = pl.concat([linked, by_id])
@@ -118,11 +124,10 @@ def _taken_together(
     stills: pl.DataFrame, videos: pl.DataFrame, tolerance_ms: int, rules: GroupingRules
 ) -> pl.DataFrame:
     """Sets (see ``same_shot``) of stills and videos with one ``name_key``; those without a still or a video are left out."""
-    rows = pl.concat([stills, videos]).with_columns(
-        name_rule=pl.lit(None, pl.Int16), tolerance_us=pl.lit(tolerance_ms * 1000, pl.Int64)
-    )
-    names = rows.filter(_VIDEO).select(NAME_BUCKET).unique()
-    sets = same_shot(rows.join(names, on=NAME_BUCKET, how="semi", nulls_equal=True), rules)
+    bounds = {"name_rule": pl.lit(None, pl.Int16), "tolerance_us": pl.lit(tolerance_ms * 1000, pl.Int64)}
+    stills, videos = stills.with_columns(**bounds), videos.with_columns(**bounds)
+    near = stills.join(videos, on=NAME_BUCKET, how="semi", nulls_equal=True)
+    sets = same_shot(pl.concat([near, videos]), rules)
     return sets.filter(_VIDEO.any().over("set"), (~_VIDEO).any().over("set"))
 
 

@@ -41,13 +41,19 @@ def prepare(assets: pl.DataFrame, rules: GroupingRules, *, trashed: bool = False
     Raises:
         ValueError: A column is missing, or an asset id occurs twice.
     """
-    usable = _usable(_checked(assets), rules, trashed=trashed)
-    folders = _folders(usable["folder"].unique(), rules)
-    placed = usable.join(folders, on="folder", how="left").filter(~pl.col("is_system")).drop("is_system")
+    known = _checked(assets)
+    folders = _folders(known["folder"].unique(), rules)
+    # One name for each step: what a step no longer needs goes at once, and a library need not fit into memory many times.
+    prepared = _usable(known, folders.filter("is_system")["folder"], rules, trashed=trashed)
+    del known
+    prepared = prepared.join(folders.drop("is_system"), on="folder", how="left")
     if rules.fold_subfolders:
-        placed = _fold_subfolders(placed)
-    named = with_names(placed.select("row", "name", "kind"), rules)
-    prepared = with_times(_coded(placed.drop("name", "parent")), rules).join(named, on="row")
+        prepared = _fold_subfolders(prepared)
+    named = with_names(prepared.select("row", "name", "kind"), rules)
+    prepared = _coded(prepared.drop("name", "parent"))
+    prepared = with_times(prepared, rules)
+    prepared = prepared.join(named, on="row")
+    del named
     exported = pl.col("edit_folder") & (pl.col("version") == 0)
     return with_adopted(prepared.with_columns(version=pl.when(exported).then(1).otherwise("version")))
 
@@ -78,11 +84,15 @@ def _checked(assets: pl.DataFrame) -> pl.DataFrame:
     known = assets.select([pl.col(column).cast(dtype) for column, dtype in INPUT_SCHEMA.items()] + optional)
     if known["asset_id"].n_unique() < known.height:
         raise ValueError("an asset id occurs twice: every asset is one row")
-    # The place in the order of ids: everything that follows breaks ties by it, never by the caller's order.
-    return known.with_columns(row=known["asset_id"].arg_sort().arg_sort().cast(pl.UInt32))
+    return known.with_columns(
+        # The place in the order of ids: everything that follows breaks ties by it, never by the caller's order.
+        row=known["asset_id"].arg_sort().arg_sort().cast(pl.UInt32),
+        folder=pl.col("folder").fill_null(""),
+        has_folder=pl.col("folder").is_not_null(),
+    )
 
 
-def _usable(known: pl.DataFrame, rules: GroupingRules, *, trashed: bool) -> pl.DataFrame:
+def _usable(known: pl.DataFrame, system_folders: pl.Series, rules: GroupingRules, *, trashed: bool) -> pl.DataFrame:
     system = "|".join(rules.system_names)
     wanted = [
         pl.col("visibility").ne_missing("locked"),
@@ -90,6 +100,7 @@ def _usable(known: pl.DataFrame, rules: GroupingRules, *, trashed: bool) -> pl.D
         pl.col("kind") != "sidecar",
         ~pl.col("extension").str.to_lowercase().is_in(list(rules.sidecar_extensions)),
         ~pl.col("name").str.contains(f"(?i){system}"),
+        ~pl.col("folder").is_in(system_folders.implode()),
     ]
     if not trashed:
         wanted.append(pl.col("is_trashed").ne_missing(other=True))
@@ -97,11 +108,9 @@ def _usable(known: pl.DataFrame, rules: GroupingRules, *, trashed: bool) -> pl.D
         wanted.append(pl.col("manual_stack").is_null())
     shown = pl.col("visibility").is_null() | pl.col("visibility").is_in(_SHOWN)
     usable = known.filter(wanted).with_columns(
-        pl.col("folder").fill_null(""),
         pl.col("extension").str.to_lowercase(),
         pl.col("is_trashed").fill_null(value=False),
         seen=pl.when(~shown).then("visibility"),
-        has_folder=pl.col("folder").is_not_null(),
     )
     return usable.drop("visibility", "is_offline", "manual_stack")
 
