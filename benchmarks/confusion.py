@@ -58,7 +58,7 @@ def _library(photos: Path, size: int, every: int) -> pl.DataFrame:
 
 
 def _tell(truth: pl.DataFrame, found: Found, seconds: float) -> None:
-    pairs = _with_truth(found.pairs, truth)
+    pairs = with_truth(found.pairs, truth)
     copies = pairs.filter(pl.col("pair") == COPIES)
     recall = copies.filter(pl.col("truth") != "negative").select(pl.col("class").is_in(UNATTENDED).mean()).item()
     shown = dict(truth.select("path", "shown").iter_rows())
@@ -92,7 +92,7 @@ def _tell(truth: pl.DataFrame, found: Found, seconds: float) -> None:
     print(json.dumps(line))
 
 
-def _with_truth(pairs: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+def with_truth(pairs: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
     """The pairs with what both sides are in truth, and `pair`: how they belong together."""
     sides = truth.select("path", "shown", "family", "truth", "what")
     both = pairs.join(sides, left_on="left", right_on="path").join(
