@@ -58,7 +58,7 @@ def test_the_code_location_is_loaded_and_everything_is_switched_on(running: Runn
         "schedules { name scheduleState { status } } assetNodes { id groupName } } } } }"
     )
     (repository,) = data["repositoriesOrError"]["nodes"]
-    assert len(repository["assetNodes"]) == 15
+    assert len(repository["assetNodes"]) == 17
     assert all(sensor["sensorState"]["status"] == "RUNNING" for sensor in repository["sensors"])
     assert all(schedule["scheduleState"]["status"] == "RUNNING" for schedule in repository["schedules"])
 
