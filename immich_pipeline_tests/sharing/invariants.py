@@ -169,14 +169,16 @@ def remapped_path(job: Job, source: Row, target: Row, path: str) -> str:
     """Where a file is for the copy: of the originals' folder under its prefix, of Immich's own under its ids."""
     if path.startswith(f"{job.source_prefix}/"):
         return job.target_prefix + path.removeprefix(job.source_prefix)
-    parts = path.split("/")
-    names = {
-        source["ownerId"]: target["ownerId"],
-        source["id"][0:2]: target["id"][0:2],
-        source["id"][2:4]: target["id"][2:4],
-    }
-    last = parts[-1].replace(source["id"], target["id"])
-    return "/".join([*parts[:3], *(names[part] for part in parts[3:-1]), last])
+    *folders, name = path.split("/")
+    folders = [target["ownerId"] if part == source["ownerId"] else part for part in folders]
+    if folders[-2:] == _folders_of(source["id"]):
+        folders[-2:] = _folders_of(target["id"])
+    return "/".join([*folders, name.replace(source["id"], target["id"])])
+
+
+def _folders_of(asset: str) -> list[str]:
+    """The two that Immich keeps an asset's pictures in."""
+    return [asset[0:2], asset[2:4]]
 
 
 def _is_shareable(job: Job, row: Row) -> bool:
