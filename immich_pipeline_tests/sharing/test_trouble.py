@@ -110,9 +110,8 @@ def test_b14_a_link_or_an_unlink_that_fails_leaves_nothing_behind(house: House, 
     for _ in range(ROUNDS):
         life.go_on()
         kind = "link" if dice.random() < 0.7 else "unlink"
-        countdown = trouble.Countdown(
-            dice.randint(1, 30), trouble.fail_with(dice.choice(trouble.FILE_TROUBLE)), (kind,)
-        )
+        refuse = trouble.fail_with(dice.choice(trouble.FILE_TROUBLE[kind]))
+        countdown = trouble.Countdown(dice.randint(1, 30), refuse, (kind,))
         with suppress(UserError, OSError):
             trouble.run(house.role_url(), house.media, life.job, countdown)
         # what could not be removed is noted: the next run tries again

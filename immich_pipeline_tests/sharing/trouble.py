@@ -86,7 +86,10 @@ def fail_with(number: int) -> Callable[[], None]:
     return act
 
 
-FILE_TROUBLE = (errno.EIO, errno.ENOSPC, errno.EACCES, errno.EMLINK, errno.ENOENT)
+FILE_TROUBLE = {
+    "link": (errno.EIO, errno.ENOSPC, errno.EACCES, errno.EMLINK, errno.ENOENT),
+    "unlink": (errno.EIO, errno.EACCES, errno.EPERM, errno.EBUSY),  # ENOENT is said only of what is not there
+}
 
 
 def run(url: str, media: Path, job: Job, step: Step, *, undoing: bool = False) -> None:

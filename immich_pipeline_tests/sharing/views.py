@@ -30,7 +30,7 @@ SELECT copy.source_id::text, live.source_id::text, asset."originalFileName", ass
   exif.tags, (SELECT embedding FROM smart_search WHERE smart_search."assetId" = asset.id),
   (SELECT text FROM ocr_search WHERE ocr_search."assetId" = asset.id),
   (SELECT count(*) FROM asset_edit WHERE asset_edit."assetId" = asset.id),
-  (SELECT array_agg(type || "isEdited" ORDER BY 1) FROM asset_file WHERE asset_file."assetId" = asset.id)
+  (SELECT array_agg(type || "isEdited" ORDER BY type, "isEdited") FROM asset_file WHERE asset_file."assetId" = asset.id)
 FROM immich_pipeline_sharing.copy JOIN asset ON asset.id = copy.target_id LEFT JOIN asset_exif AS exif ON exif."assetId" = asset.id
 LEFT JOIN immich_pipeline_sharing.copy AS live ON live.target_id = asset."livePhotoVideoId"
 WHERE copy.job = %s AND copy.state = 'live'
