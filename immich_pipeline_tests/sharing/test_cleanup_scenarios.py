@@ -240,7 +240,7 @@ def test_b41_copies_that_a_scan_took_offline_are_brought_back(house: House) -> N
     assert dump(house).files == before.files
 
 
-def test_the_brake_holds_back_what_would_empty_the_target(house: House) -> None:
+def test_b33_the_brake_holds_back_what_would_empty_the_target(house: House) -> None:
     """A scan that found nothing of the source's; or a person who selected all."""
     photos = shared_photos(house, 40)
     job = job_with(house, "delete")

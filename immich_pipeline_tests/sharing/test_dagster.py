@@ -131,7 +131,7 @@ def test_b21_users_of_two_cluster_groups_are_told_what_to_do(house: House, ui: U
     assert "put both into one cluster group" in ui.shown("share_plan")["refused"]
 
 
-def test_a_job_that_cannot_be_carried_out_fails_with_its_reason(house: House, ui: Ui) -> None:
+def test_b49_a_job_that_cannot_be_carried_out_fails_with_its_reason(house: House, ui: Ui) -> None:
     write_settings(ui.folder, house, job_settings(target_library="none"))
     result = ui.run()
     assert not result.success
@@ -139,7 +139,7 @@ def test_a_job_that_cannot_be_carried_out_fails_with_its_reason(house: House, ui
     assert "has no library 'none'" in str(failure.event_specific_data)
 
 
-def test_jobs_of_the_settings_are_the_partitions(house: House, ui: Ui) -> None:
+def test_b01_jobs_of_the_settings_are_the_partitions(house: House, ui: Ui) -> None:
     write_settings(ui.folder, house, job_settings(), job_settings(name="second", target_prefix="/external/bob/2"))
     added = ui.sync()
     assert isinstance(added, dg.SensorResult)

@@ -196,7 +196,7 @@ def test_b18_immich_has_nothing_to_do_for_a_copy(shared: Shared) -> None:
     assert waiting == []
 
 
-def test_b19_to_b22_faces_and_people_come_along_and_nobody_else(shared: Shared) -> None:
+def test_b19_b22_faces_and_people_come_along_and_nobody_else(shared: Shared) -> None:
     """Who is on no shared asset stays unknown to bob."""
     known = {name for (name,) in shared.house.rows('SELECT name FROM person WHERE "ownerId" = %s', shared.house.bob)}
     assert known == {"Ann", "", "Stranger", "No picture", "Ann of Bob"}

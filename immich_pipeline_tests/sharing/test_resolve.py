@@ -75,7 +75,7 @@ def test_names_become_ids(house: House, connection: Connection) -> None:
 
 
 @EVERY_VERSION
-def test_b2_everything_that_does_not_fit_is_refused_at_once_with_a_hint(house: House, connection: Connection) -> None:
+def test_b02_everything_that_does_not_fit_is_refused_at_once_with_a_hint(house: House, connection: Connection) -> None:
     house.update("user", {"id": house.carol}, deletedAt="2024-01-01")
     gone = house.add_album(house.bob, "Gone")
     house.update("album", {"id": gone}, deletedAt="2024-01-01")
