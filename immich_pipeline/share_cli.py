@@ -185,6 +185,35 @@ def restore(*, home: Path | None, yes: bool, job: str, asset_ids: tuple[str, ...
     click.echo(f"{found} (back: 'immich-pipeline share undo --run {done.run}')")
 
 
+@share.command("drop-owned")
+@_home
+@_yes
+@click.argument("job")
+def drop_owned(*, home: Path | None, yes: bool, job: str) -> None:
+    """Remove copies of JOB that the target has of its own by now: uploaded later, or adopted from a program that did not look.
+
+    The same by content, or by name, time to the fraction of a second, and camera. Shown first, done after a yes; they stay away as long as
+    the target's own is there. Favourites and albums of the removed copies are not carried over.
+    """
+    from immich_pipeline.sharing import opening  # noqa: PLC0415 - keeps `--help` fast
+    from immich_pipeline.sharing.backup_age import require_backup  # noqa: PLC0415 - as above
+    from immich_pipeline.sharing.owned import remove_doubles  # noqa: PLC0415 - as above
+
+    settings = settings_with(home=home)
+    with opening.open_share(settings, job) as one:
+        seen = remove_doubles(one.connection, one.job, one.media, dry_run=True)
+        for double in seen.found:
+            click.echo(f"{double.path}: {double.own} ({double.reason})")
+        if not seen.found:
+            click.echo("no copy is one that the target has of its own")
+            return
+        if not yes and not click.confirm(f"Remove these {len(seen.found):,} copies?"):
+            raise UserError("nothing was done")
+        require_backup(one.media, settings.sharing.backup_age)
+        done = remove_doubles(one.connection, one.job, one.media, dry_run=False)
+    click.echo(f"removed: {len(done.found):,} copies (back: 'immich-pipeline share undo --run {done.run}')")
+
+
 @share.command()
 @_home
 @_yes

@@ -163,7 +163,8 @@ def find(work: Work) -> int:
     # a copy that is there already must not be taken for something of the target's own
     for statement in (_RANK, _TAKEN, _FORGET_LEFT_OUT, _ADOPT, _ADOPT_FILMS):
         connection.execute(statement, values)
-    for statement in (_OWNED, _OWNED_BY_NAME, _FORGET_LEFT_OUT, _LONELY_HALVES):
+    find_owned(work)
+    for statement in (_FORGET_LEFT_OUT, _LONELY_HALVES):
         connection.execute(statement, values)
     # what is left out is told of all, whatever was chosen
     chosen = work.among(sql.SQL("candidate.source_id"))
@@ -171,6 +172,12 @@ def find(work: Work) -> int:
     connection.execute("ANALYZE pg_temp.candidate")
     row = connection.execute("SELECT count(*) FROM candidate").fetchone()
     return row[0] if row else 0
+
+
+def find_owned(work: Work) -> None:
+    """Put into `left_out` which of the candidates the target has of its own, by content or by name, time and camera."""
+    for statement in (_OWNED, _OWNED_BY_NAME):
+        work.connection.execute(statement, work.values)
 
 
 def plan_files(work: Work, which: sql.Composable = sql.SQL("TRUE")) -> list[PlannedFile]:  # noqa: B008 - a constant

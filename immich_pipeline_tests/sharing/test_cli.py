@@ -14,7 +14,7 @@ from immich_pipeline.store.database import Database
 from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import ApiKey, User, World
 from immich_pipeline_tests.sharing.dumps import dump
-from immich_pipeline_tests.sharing.house import EXTERNAL, House
+from immich_pipeline_tests.sharing.house import EXTERNAL, TARGET_UPLOADS, UPLOADS, House
 from immich_pipeline_tests.sharing.surface import JOB, job_settings, write_settings
 
 SETUP = (
@@ -282,6 +282,26 @@ def test_what_was_thrown_away_is_given_back(house: House, folder: Path) -> None:
     assert "(back: 'immich-pipeline share undo --run " in run("share", "restore", JOB, photo, "--yes")
     assert house.row("asset", id=copy)["deletedAt"] is None
     assert "Usage" in run("share", "restore", JOB, code=2)
+
+
+def test_b45_what_the_target_has_of_its_own_by_now_is_shown_and_taken_away(house: House, folder: Path) -> None:
+    job = job_settings(source_prefix=UPLOADS, target_prefix=TARGET_UPLOADS)
+    photo = house.add_photo(f"{UPLOADS}/1.jpg", content=b"the same")
+    write_settings(folder, house, job)
+    run("apply", re.findall(r"sharing:[\w-]+-[0-9a-f]{24}", run("plan", "sharing"))[0])
+    assert "no copy is one that the target has of its own" in run("share", "drop-owned", JOB)
+    house.add_photo("/data/library/bob/mine.jpg", owner=house.bob, content=b"the same")
+    shown = run("share", "drop-owned", JOB, answers="n\n", code=2)
+    assert f"{TARGET_UPLOADS}/1.jpg: /data/library/bob/mine.jpg (owned_content)" in shown
+    assert "nothing was done" in shown
+    write_settings(folder, house, job, require_backup=True)
+    assert "there is no backup of Immich's database" in run("share", "drop-owned", JOB, "--yes", code=2)
+    write_settings(folder, house, job)
+    done = run("share", "drop-owned", JOB, "--yes")
+    assert "removed: 1 copies" in done
+    assert "owned_content" in run("share", "status")
+    run("share", "undo", "--yes", "--run", re.findall(r"--run (\d+)", done)[0])
+    assert house.rows("SELECT source_id::text, state FROM immich_pipeline_sharing.copy") == [(photo, "live")]
 
 
 def test_adopting_is_shown_first(house: House, folder: Path) -> None:
