@@ -82,3 +82,24 @@ def test_what_is_wrong_is_found_by_the_check_that_is_for_it_and_no_other(house: 
             wrong = [finding for finding in findings(work) if not finding.passed]
         assert [finding.name for finding in wrong] == [name]
         assert wrong[0].remedy
+
+
+@pytest.mark.parametrize("house", ["3.1.0", "3.2"], indirect=True)
+def test_b48_people_whom_immich_made_of_copies_alone_are_counted(house: House) -> None:
+    """Not those who came with the copies, were named, or are on something of the target's own as well."""
+    photo = house.add_photo(f"{EXTERNAL}/a.jpg")
+    house.add_face(photo, house.add_person(""))
+    cycle(house)
+    copy, own = target_of(house, photo), house.add_photo("/data/library/bob/own.jpg", owner=house.bob)
+    assert found(house)["people_invented"].numbers == {"people": 0}
+    invented = [house.add_person("", owner=house.bob) for _ in range(2)]
+    named, of_bob = house.add_person("Cleo", owner=house.bob), house.add_person("", owner=house.bob)
+    for place, person in enumerate([*invented, named, of_bob]):
+        house.add_face(copy, person, box=(10 * place, 0, 10 * place + 9, 9))
+    house.add_face(own, of_bob)
+    told = found(house)["people_invented"]
+    assert (told.passed, told.numbers) == (False, {"people": 2})
+    assert "merge them" in told.remedy
+    for person in invented:
+        changes.set_person(house, person, owner=house.bob, name="somebody after all")
+    assert found(house)["people_invented"].passed

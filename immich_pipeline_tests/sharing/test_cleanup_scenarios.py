@@ -1,5 +1,6 @@
 """What becomes of copies when their sources go, or when the target's owner does not want them."""
 
+import os
 from typing import Literal
 
 import pytest
@@ -124,6 +125,50 @@ def test_b33_what_the_source_changed_while_the_copy_was_in_the_trash_is_there_wh
     assert broken(house, job) == []
 
 
+@pytest.mark.parametrize("policy", ["trash", "keep"])
+def test_b33_what_is_shared_no_longer_is_trashed_or_kept_and_follows_again_when_it_is(
+    house: House, policy: OnDelete
+) -> None:
+    job = job_with(house, policy)
+    photos = shared_photos(house, 2)
+    cycle(house, job)
+    copy, path = target_of(house, photos[0]), f"{EXTERNAL}/0.jpg"
+    house.update("asset", {"id": photos[0]}, originalPath="/elsewhere/0.jpg")
+    for _ in range(2):
+        cycle(house, job)
+        assert in_safe_trash(house, copy) == (policy == "trash")
+    assert cycle(house, job).written == 0
+    changes.set_exif(house, photos[0], description="nobody else's business")
+    cycle(house, job)
+    assert house.row("asset_exif", assetId=copy)["description"] == ""
+    house.update("asset", {"id": photos[0]}, originalPath=path)
+    cycle(house, job)
+    assert not in_safe_trash(house, copy)
+    assert broken(house, job) == []
+    assert cycle(house, job).written == 0
+
+
+def test_b33_files_go_before_the_rows_that_name_them(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a run that is killed in between would leave files that nobody knows of."""
+    job = job_with(house, "delete")
+    photo = shared_photos(house, 1)[0]
+    cycle(house, job)
+    copy = target_of(house, photo)
+    files = [house.picture_path(copy, "preview"), house.picture_path(copy, "thumbnail")]
+    rows: dict[str, int] = {}
+    unlink = os.unlink
+
+    def watched(path: str) -> None:
+        rows[path] = house.value('SELECT count(*) FROM asset_file WHERE "assetId" = %s', copy)
+        unlink(path)
+
+    changes.trash(house, photo)
+    monkeypatch.setattr("immich_pipeline.sharing.media_folder.os.unlink", watched)
+    assert cycle(house, job).removed == 1
+    assert {rows[str(house.here(path))] for path in files} == {2}
+    assert house.value("SELECT count(*) FROM asset WHERE id = %s", copy) == 0
+
+
 def test_b33_a_source_that_was_deleted_for_good_leaves_its_copy_in_the_trash(house: House) -> None:
     """The target's owner can still bring it back; its pictures stay, though the source's are gone."""
     job = job_with(house, "trash")
@@ -221,6 +266,27 @@ def test_b27_whom_the_target_named_stays(house: House) -> None:
     changes.trash(house, photo)
     cycle(house, job)
     assert house.rows('SELECT name FROM person WHERE "ownerId" = %s', house.bob) == [("My friend",)]
+    assert cycle(house, job).written == 0
+
+
+def test_b27_whoever_has_a_face_in_the_trash_or_on_something_else_stays(house: House) -> None:
+    """They are without a name, and of us; but not without a face."""
+    job = job_with(house, "delete")
+    people = [house.add_person("") for _ in range(3)]
+    photos = [house.add_photo(f"{EXTERNAL}/{place}.jpg") for place in range(3)]
+    for photo, person in zip(photos, people, strict=True):
+        house.add_face(photo, person)
+    cycle(house, job)
+    query = f'''SELECT "{house.person_column}"::text FROM asset_face WHERE "assetId" = %s'''
+    binned, on_own, gone = (house.value(query, target_of(house, photo)) for photo in photos)
+    of_bob = [house.add_photo(f"/data/library/bob/{place}.jpg", owner=house.bob) for place in range(2)]
+    house.add_face(of_bob[0], binned)
+    house.add_face(of_bob[1], on_own)
+    changes.trash(house, of_bob[0], *photos)
+    cycle(house, job)
+    left = {person for (person,) in house.rows('SELECT id::text FROM person WHERE "ownerId" = %s', house.bob)}
+    assert left == {binned, on_own}
+    assert gone not in left
     assert cycle(house, job).written == 0
 
 

@@ -168,6 +168,31 @@ def test_a_job_that_does_not_follow_leaves_copies_as_they_were_made(house: House
     assert kept == [row for row in dump(house).tables["asset_exif"] if shared.copy in row]
 
 
+def test_b16_an_embedding_of_any_size_is_copied_bit_by_bit_and_followed(house: House) -> None:
+    """With another model Immich empties the table, gives it another size, and embeds everything again."""
+    photos = [house.add_photo(f"{EXTERNAL}/{place}.jpg") for place in range(2)]
+    cycle(house)
+    house.db.execute("DROP INDEX clip_index")
+    for size in (1152, 3):
+        house.db.execute("TRUNCATE smart_search")
+        house.db.execute(f"ALTER TABLE smart_search ALTER COLUMN embedding TYPE vector({size})")
+        cycle(house)
+        vectors = [str([place + 1 / (3 + number) for number in range(size)]) for place in range(len(photos))]
+        for photo, vector in zip(photos, vectors, strict=True):
+            house.insert("smart_search", assetId=photo, embedding=vector)
+        cycle(house)
+        query = 'SELECT vector_dims(embedding), embedding::text FROM smart_search WHERE "assetId" = %s'
+        for photo in photos:
+            assert house.rows(query, target_of(house, photo)) == house.rows(query, photo)
+            assert house.rows(query, photo)[0][0] == size
+        assert cycle(house).written == 0
+    new = house.add_photo(f"{EXTERNAL}/new.jpg", processed=False)
+    house.process(new, {}, clip=False)
+    house.insert("smart_search", assetId=new, embedding="[0.1, 0.2, 0.3]")
+    cycle(house)
+    assert house.rows(query, target_of(house, new)) == [(3, "[0.1,0.2,0.3]")]
+
+
 def test_b35_a_change_that_is_committed_late_is_not_missed(house: House) -> None:
     """Begun before a cycle looked, committed after it: its stamp is older than the watermark."""
     shared = Shared(house)

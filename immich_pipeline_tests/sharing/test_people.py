@@ -149,6 +149,37 @@ def test_a_person_whom_the_target_deleted_is_not_made_again(house: House) -> Non
 
 
 @GROUPS
+def test_b20_copies_have_no_vote_when_immich_looks_for_people(house: House) -> None:
+    """It makes somebody of enough faces that look alike, of all users of the cluster group, with a twin of each of twice as many."""
+    photos = [house.add_photo(f"{EXTERNAL}/{place}.jpg") for place in range(2)]
+    faces = [house.add_face(photo) for photo in photos]
+    house.db.execute("UPDATE face_search SET embedding = (SELECT embedding FROM face_search LIMIT 1)")
+
+    def votes() -> set[int]:
+        """How many faces, itself included, vote for each face that is looked at; by Immich's own query."""
+        alike = """SELECT count(*) FROM asset_face AS face JOIN face_search AS search ON search."faceId" = face.id
+                   JOIN asset ON asset.id = face."assetId" JOIN "user" ON "user".id = asset."ownerId"
+                   WHERE "user"."clusterGroupId" = %s AND asset."deletedAt" IS NULL AND search.embedding <=> (
+                     SELECT embedding FROM face_search WHERE "faceId" = %s) <= 0.5"""
+        queued = """SELECT id::text FROM asset_face WHERE "personGroupId" IS NULL AND "deletedAt" IS NULL
+                    AND "sourceType" = 'machine-learning' ORDER BY 1"""
+        assert [face for (face,) in house.rows(queued)] == sorted(faces)
+        return {house.value(alike, house.cluster_group, face) for face in faces}
+
+    assert votes() == {2}
+    cycle(house)
+    assert house.value('SELECT count(*) FROM asset_face WHERE "assetId" = %s', target_of(house, photos[0])) == 1
+    assert votes() == {2}
+    # they are whoever the source's are once those are somebody
+    ann = house.add_person("Ann")
+    for face in faces:
+        changes.move_face(house, face, ann)
+    cycle(house)
+    assert {person_of(house, face) for face in faces} == {ann}
+    assert people_of(house, house.bob) == ["Ann"]
+
+
+@GROUPS
 def test_b20_a_person_whom_the_target_has_is_not_touched_and_not_removed(house: House) -> None:
     """From 3.2 on users of a cluster group know the same people."""
     ann = house.add_person("Ann")
