@@ -5,8 +5,13 @@ What of them is not built, and what is there instead:
 | number | not built | since |
 | --- | --- | --- |
 | B1, in part | settings by environment variables alone, for one job | a list of jobs in the configuration says the same |
+| B5, in part | an alarm when assets wait for days | the plan shows how many wait for Immich, and since when |
 | B22, B23, in part | Immich's native sharing of people (3.3) | that version is not known yet, and refused |
+| B27, in part | a tombstone before a person goes | an undo brings them back |
+| B30, in part | the target's own asset put into the job's album | it is the target's, who puts it where they like |
+| B31, in part | a look at the pixels | without a fraction of a second and a camera nothing is taken for the same |
 | B33, in part | `ask` as a policy | a plan is approved by a person, operation by operation |
+| B41, in part | a check that stops a run when nightly scans are on | the next run brings copies back; a check warns of a scan |
 | B48, in part | removal of the people whom twins of embeddings made | no twins are made; a check counts such people |
 | B49, in part | a health endpoint, a container's user | a failed run is a failed run in Dagster; there is no container |
 | B50 | sharing without writing to Immich's database | documented with what it lacks, in docs/sharing.md |

@@ -179,7 +179,9 @@ def test_each_job_has_a_schedule_that_is_off(house: House, ui: Ui) -> None:
                 scheduled_execution_time=datetime(2026, 11, 28, 5, 30, tzinfo=UTC),
                 resources={"pipeline": PipelineResource()},
             )
-            return list(one(context))
+            made = one(context)
+            assert isinstance(made, Iterator)
+            return list(made)
 
         (shown,) = tick()
         assert (shown.partition_key, shown.asset_selection) == (JOB, [dg.AssetKey("share_plan")])
