@@ -14,9 +14,10 @@ from immich_pipeline_tests.sharing.house import EXTERNAL, House
 from immich_pipeline_tests.sharing.invariants import broken, copied, copies_of, target_of
 from immich_pipeline_tests.sharing.runs import cycle
 from immich_pipeline_tests.sharing.views import views
+from immich_pipeline_tests.thorough import times
 
-EXAMPLES = int(os.environ.get("SHARING_SEQUENCES", "8"))
-"""In the suite; more by the environment."""
+EXAMPLES = int(os.environ.get("SHARING_SEQUENCES", times(8, 60)))
+"""Stories that are played; the environment may say how many."""
 POLICY = SharePolicy(tags="copy", names="mirror")
 RELEASED = RemovalBrake(released=True)
 

@@ -9,6 +9,7 @@ import pytest
 
 from immich_pipeline.errors import UserError
 from immich_pipeline.sharing.model import SharePolicy
+from immich_pipeline_tests.immich_db.definition import SCHEMAS
 from immich_pipeline_tests.sharing import changes, trouble
 from immich_pipeline_tests.sharing.dumps import dump, row_places
 from immich_pipeline_tests.sharing.house import EXTERNAL, MEDIA, House
@@ -16,10 +17,12 @@ from immich_pipeline_tests.sharing.invariants import broken, copied
 from immich_pipeline_tests.sharing.many import add_many, drop_vector_indexes
 from immich_pipeline_tests.sharing.runs import cycle, undone
 from immich_pipeline_tests.sharing.test_undo_scenarios import differences
+from immich_pipeline_tests.thorough import THOROUGH, times
 
 pytestmark = pytest.mark.unmeasured
-ROUNDS = int(os.environ.get("SHARING_TROUBLE_ROUNDS", "8"))
-"""Of each kind in the suite; more by the environment."""
+ROUNDS = int(os.environ.get("SHARING_TROUBLE_ROUNDS", times(8, 50)))
+"""Of each kind; the environment may say how many."""
+VERSIONS = pytest.mark.parametrize("house", SCHEMAS if THOROUGH else ["3.1.0"], indirect=True)
 
 
 class Life:
@@ -80,6 +83,7 @@ def life(house: House) -> Life:
     return life
 
 
+@VERSIONS
 def test_b14_b37_a_process_killed_at_any_step_leaves_nothing_behind(house: House, life: Life) -> None:
     steps = trouble.steps_of(house.role_url(), house.media, life.job)
     dice, kills = random.Random(2), 0
@@ -91,6 +95,7 @@ def test_b14_b37_a_process_killed_at_any_step_leaves_nothing_behind(house: House
     assert kills >= ROUNDS * 3 // 4
 
 
+@VERSIONS
 def test_b37_a_connection_cut_at_any_step_leaves_nothing_behind(house: House, life: Life) -> None:
     steps = trouble.steps_of(house.role_url(), house.media, life.job)
     dice, cuts = random.Random(3), 0
@@ -104,6 +109,7 @@ def test_b37_a_connection_cut_at_any_step_leaves_nothing_behind(house: House, li
     assert cuts >= ROUNDS * 3 // 4
 
 
+@VERSIONS
 def test_b14_a_link_or_an_unlink_that_fails_leaves_nothing_behind(house: House, life: Life) -> None:
     dice = random.Random(4)
     cycle(house, life.job)
@@ -124,6 +130,7 @@ def test_b14_a_link_or_an_unlink_that_fails_leaves_nothing_behind(house: House, 
         life.converged()
 
 
+@VERSIONS
 def test_b44_an_undo_killed_at_any_step_is_finished_by_the_next(house: House, life: Life) -> None:
     dice = random.Random(5)
     before = dump(house)
