@@ -7,9 +7,9 @@ import pytest
 
 from immich_pipeline.sharing.model import Job, RemovalBrake, SharePolicy
 from immich_pipeline_tests.sharing import changes
-from immich_pipeline_tests.sharing.dumps import dump, row_places
+from immich_pipeline_tests.sharing.dumps import dump, files, row_places
 from immich_pipeline_tests.sharing.full_library import fill
-from immich_pipeline_tests.sharing.house import EXTERNAL, TARGET, House
+from immich_pipeline_tests.sharing.house import EXTERNAL, TARGET, UPLOADS, House
 from immich_pipeline_tests.sharing.invariants import broken, copied, copies_of, target_of
 from immich_pipeline_tests.sharing.runs import cycle, outlook
 from immich_pipeline_tests.sharing.versions import EVERY_VERSION
@@ -154,7 +154,7 @@ def test_b33_files_go_before_the_rows_that_name_them(house: House, monkeypatch: 
     photo = shared_photos(house, 1)[0]
     cycle(house, job)
     copy = target_of(house, photo)
-    files = [house.picture_path(copy, "preview"), house.picture_path(copy, "thumbnail")]
+    pictures = [house.picture_path(copy, "preview"), house.picture_path(copy, "thumbnail")]
     rows: dict[str, int] = {}
     unlink = os.unlink
 
@@ -165,7 +165,7 @@ def test_b33_files_go_before_the_rows_that_name_them(house: House, monkeypatch: 
     changes.trash(house, photo)
     monkeypatch.setattr("immich_pipeline.sharing.media_folder.os.unlink", watched)
     assert cycle(house, job).removed == 1
-    assert {rows[str(house.here(path))] for path in files} == {2}
+    assert {rows[str(house.here(path))] for path in pictures} == {2}
     assert house.value("SELECT count(*) FROM asset WHERE id = %s", copy) == 0
 
 
@@ -195,6 +195,32 @@ def test_b33_a_copy_is_kept_where_the_policy_says_so(house: House) -> None:
     copies = [row for row in before.tables["asset"] if house.target_library in row]
     assert [row for row in dump(house).tables["asset"] if house.target_library in row] == copies
     assert cycle(house, job).written == 0
+
+
+def test_b15_originals_and_sidecars_are_never_touched_though_the_way_to_them_lies_in_the_media_folder(
+    house: House,
+) -> None:
+    """A sidecar that lies elsewhere has no place beside the copy, and is left out."""
+    house.here("/data/library/bob").mkdir(parents=True)
+    house.here("/data/library/bob/alice").symlink_to("../alice")
+    job = house.upload_job(target_prefix="/data/library/bob/alice", policy=SharePolicy(on_source_delete="delete"))
+    photo, other = (house.add_photo(f"{UPLOADS}/{name}.jpg") for name in "ab")
+    sidecar = house.add_file(photo, "sidecar")
+    elsewhere = house.add_file(other, "sidecar", path="/data/sidecars/b.xmp")
+    own = files(house)
+    assert cycle(house, job).copied == 2
+    made = files(house)
+    assert {path for path in made if path not in own and not path.startswith("thumbs/")} == set()
+    for path in (f"{UPLOADS}/a.jpg", sidecar, elsewhere):
+        assert house.here(path).stat().st_nlink == 1
+    sidecars = house.rows(
+        """SELECT "assetId"::text, path FROM asset_file WHERE type = 'sidecar' AND "assetId" <> ALL(%s::uuid[])""",
+        [photo, other],
+    )
+    assert sidecars == [(target_of(house, photo), "/data/library/bob/alice/a.jpg.xmp")]
+    changes.trash(house, photo, other)
+    assert cycle(house, job).removed == 2
+    assert files(house) == own
 
 
 def test_b34_what_the_target_trashed_is_remembered_and_not_made_again(house: House) -> None:
