@@ -11,7 +11,7 @@ What of them is not built, and what is there instead:
 | B30, in part | the target's own asset put into the job's album | it is the target's, who puts it where they like |
 | B31, in part | a look at the pixels | without a fraction of a second and a camera nothing is taken for the same |
 | B33, in part | `ask` as a policy | a plan is approved by a person, operation by operation |
-| B41, in part | a check that stops a run when nightly scans are on | the next run brings copies back; a check warns of a scan |
+| B41, in part | a check that stops a run when nightly scans are on | the role may not read Immich's settings; a scan is told after it |
 | B48, in part | removal of the people whom twins of embeddings made | no twins are made; a check counts such people |
 | B49, in part | a health endpoint, a container's user | a failed run is a failed run in Dagster; there is no container |
 | B50 | sharing without writing to Immich's database | documented with what it lacks, in docs/sharing.md |

@@ -68,11 +68,15 @@ def test_b45_copies_of_what_the_target_has_uploaded_since_are_removed_and_come_b
 def test_b45_a_copy_that_was_taken_away_is_made_again_when_the_targets_own_is_gone(house: House) -> None:
     job = house.upload_job()
     photo = house.add_photo(f"{UPLOADS}/a.jpg", content=b"the same")
+    before = dump(house)
     cycle(house, job)
     own = house.add_photo("/data/library/bob/a.jpg", owner=house.bob, content=b"the same")
     assert len(doubles(house).found) == 1
     cycle(house, job)
     changes.delete_for_good(house, own)
+    house.here("/data/library/bob/a.jpg").unlink()
     assert cycle(house, job).copied == 1
     assert copied(house, job) == {photo}
     assert skips(house) == []
+    assert undone(house, job.name).refused == ()
+    assert differences(before, dump(house)) == []
