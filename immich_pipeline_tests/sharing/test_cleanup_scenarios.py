@@ -322,6 +322,19 @@ def test_b41_copies_that_a_scan_took_offline_are_brought_back(house: House) -> N
     assert dump(house).files == before.files
 
 
+def test_b41_a_copy_whose_original_is_away_too_comes_back_with_it(house: House) -> None:
+    photo = shared_photos(house, 1)[0]
+    cycle(house)
+    copy = target_of(house, photo)
+    changes.take_offline(house, photo, copy)
+    assert cycle(house).written == 0
+    assert house.row("asset", id=copy)["isOffline"] is True
+    changes.bring_back_online(house, photo)
+    cycle(house)
+    assert house.row("asset", id=copy)["isOffline"] is False
+    assert broken(house, house.job()) == []
+
+
 def test_b33_the_brake_holds_back_what_would_empty_the_target(house: House) -> None:
     """A scan that found nothing of the source's; or a person who selected all."""
     photos = shared_photos(house, 40)
