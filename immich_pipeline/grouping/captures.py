@@ -8,7 +8,7 @@ from immich_pipeline.grouping.evidence import MEMBER_SCHEMA, stacked, worded
 from immich_pipeline.grouping.identity import digested, with_group_id
 from immich_pipeline.grouping.live import pairs, with_live_videos
 from immich_pipeline.grouping.pictures import IS_PICTURE, pictures_by_name
-from immich_pipeline.grouping.prepare import prepare
+from immich_pipeline.grouping.prepare import check, prepare, prepare_checked
 from immich_pipeline.grouping.primary import with_primary
 from immich_pipeline.grouping.rules import GroupingRules, default_rules
 from immich_pipeline.grouping.schema import CAPTURE_SCHEMA
@@ -53,7 +53,33 @@ def group_captures(
         ValueError: A column is missing, an asset id occurs twice, or a constraint is none.
     """
     rules = rules or default_rules()
-    prepared = prepare(assets, rules)
+    check(assets)
+    shares = [assets["owner"].is_in(owners, nulls_equal=True) for owners in _shares(assets)]
+    return _finished(stacked(*[_of_owners(assets.filter(share), rules, constraints) for share in shares]), rules)
+
+
+def _shares(assets: pl.DataFrame) -> list[list[str]]:
+    """Owners in shares: groups never cross them, and one share after the other takes less memory than all at once.
+
+    Owners of few assets are in one share, since each share has a price of its own; there is one share at least.
+    """
+    shares: list[list[str]] = [[]]
+    size = 0
+    for owner, count in assets.group_by("owner").len().sort("len", "owner", descending=True).iter_rows():
+        if size and size + count > _SHARE:
+            shares.append([])
+            size = 0
+        shares[-1].append(owner)
+        size += count
+    return shares
+
+
+_SHARE = 200_000
+
+
+def _of_owners(assets: pl.DataFrame, rules: GroupingRules, constraints: pl.DataFrame | None) -> pl.DataFrame:
+    """Members with ``asset_id`` and ``is_primary``."""
+    prepared = prepare_checked(assets, rules)
     decided = decisions(constraints, prepared)
     live = pairs(prepared, rules)
     live = live.join(decided.apart, left_on=["still", "video"], right_on=["subject", "other"], how="anti")
@@ -65,9 +91,7 @@ def group_captures(
     members = stacked(_stills(prepared, rules), video_variants(clips, rules))
     members = with_live_videos(constrained(members, prepared, rules, decided), live)
     members = with_primary(members, prepared, rules, decided.chosen)
-    ids = prepared.select("row", "asset_id")
-    del prepared  # which is most of the memory
-    return _finished(members, ids, rules)
+    return members.join(prepared.select("row", "asset_id"), on="row", how="left")
 
 
 def live_pairs(assets: pl.DataFrame, rules: GroupingRules | None = None) -> pl.DataFrame:
@@ -157,9 +181,10 @@ def _without(prepared: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     return prepared.join(members.select("row"), on="row", how="anti")
 
 
-def _finished(members: pl.DataFrame, ids: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
-    named = worded(members, rules).join(ids, on="row", how="left").sort("row")
-    # Rows are in the order of asset ids: sorting numbers is faster than sorting ids.
-    groups = digested(named.lazy(), "group", "kind").with_row_index("place")
-    named = named.join(groups, on="group", how="left")
-    return named.sort("place", pl.col("is_primary").not_(), "row").select(CAPTURE_SCHEMA.keys())
+def _finished(members: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
+    # Rows are in the order of asset ids within a group: sorting numbers is faster than sorting ids.
+    ordered = members.sort("row")
+    groups = digested(ordered.lazy().select("group", "kind", "asset_id"), "group", "kind").with_row_index("place")
+    placed = ordered.join(groups, on="group", how="left").sort("place", pl.col("is_primary").not_(), "row")
+    del members, ordered
+    return worded(placed, rules).select(CAPTURE_SCHEMA.keys())

@@ -30,8 +30,16 @@ def digested(members: pl.LazyFrame, group: str, kind: str) -> pl.DataFrame:
         group: Column that tells groups apart.
         kind: String column, one value per group.
     """
-    text = pl.concat_str([pl.col(kind).first(), pl.col("asset_id").str.join("\n")], separator="\n").first()
-    groups = members.group_by(group).agg(text.alias("text")).collect()
-    # Polars has no cryptographic hash; one call per group, not per asset.
-    digests = [sha256(text.encode()).hexdigest()[:ID_LENGTH] for text in groups["text"].to_list()]
-    return groups.select(group, pl.Series("group_id", digests, dtype=pl.String)).sort("group_id")
+    listed = members.group_by(group).agg(pl.col(kind).first().alias("kind"), pl.col("asset_id").alias("ids"))
+    text = pl.concat_str(["kind", pl.col("ids").list.join("\n")], separator="\n").cast(pl.Binary)
+    groups = listed.select(group, text.alias("text")).collect()
+    # Polars has no cryptographic hash: one call per group, not per asset, on a few of them at a time, since each is an object.
+    digests = [
+        pl.Series([sha256(text).digest() for text in some["text"].to_list()], dtype=pl.Binary)
+        for some in groups.iter_slices(_AT_ONCE)
+    ]
+    ids = pl.concat(digests).bin.encode("hex").str.head(ID_LENGTH) if digests else pl.Series(dtype=pl.String)
+    return groups.select(group, group_id=ids).sort("group_id")
+
+
+_AT_ONCE = 20_000

@@ -78,20 +78,22 @@ def _with_bases(named: pl.DataFrame, stripped: pl.DataFrame) -> pl.DataFrame:
 
 def _parse(bases: pl.DataFrame, rules: GroupingRules) -> pl.DataFrame:
     """The first name rule that matches each base: ``row``, ``name_rule``, ``key``, ``cover``, ``says_edited``."""
-    found = [pl.DataFrame(schema=_PARSED)]
-    for number, rule in enumerate(rules.active_name_rules()):
-        pattern = f"(?i){rule.pattern}"
-        matches = bases["base"].str.contains(pattern)
-        if matches.any():
-            found.append(_parsed(bases.filter(matches), rule, pattern, number))
-            bases = bases.filter(~matches)
-    return pl.concat(found)
+    patterns = [(rule, f"(?i){rule.pattern}") for rule in rules.active_name_rules()]
+    matches = [
+        pl.when(pl.col("base").str.contains(pattern)).then(pl.lit(number, pl.Int16))
+        for number, (_, pattern) in enumerate(patterns)
+    ]
+    numbered = bases.with_columns(name_rule=pl.coalesce([*matches, pl.lit(None, pl.Int16)]))
+    matched = numbered.filter(pl.col("name_rule").is_not_null()).partition_by("name_rule", as_dict=True)
+    return pl.concat(
+        [pl.DataFrame(schema=_PARSED), *(_parsed(rows, *patterns[number]) for (number,), rows in matched.items())]
+    )
 
 
 _PARSED = {"row": pl.UInt32, "name_rule": pl.Int16, "key": pl.String, "cover": pl.Boolean, "says_edited": pl.Boolean}
 
 
-def _parsed(bases: pl.DataFrame, rule: NameRule, pattern: str, number: int) -> pl.DataFrame:
+def _parsed(bases: pl.DataFrame, rule: NameRule, pattern: str) -> pl.DataFrame:
     groups = pl.col("base").str.extract_groups(pattern)
     named = rule.groups()
 
@@ -101,7 +103,7 @@ def _parsed(bases: pl.DataFrame, rule: NameRule, pattern: str, number: int) -> p
     keys = [groups.struct.field(key) for key in ("key", "key2") if key in named]
     return bases.select(
         "row",
-        pl.lit(number, pl.Int16).alias("name_rule"),
+        "name_rule",
         pl.concat_str(keys, ignore_nulls=True).alias("key"),
         present("cover").alias("cover"),
         present("edit").alias("says_edited"),

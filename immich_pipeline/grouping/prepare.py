@@ -41,7 +41,25 @@ def prepare(assets: pl.DataFrame, rules: GroupingRules, *, trashed: bool = False
     Raises:
         ValueError: A column is missing, or an asset id occurs twice.
     """
-    known = _checked(assets)
+    check(assets)
+    return prepare_checked(assets, rules, trashed=trashed)
+
+
+def check(assets: pl.DataFrame) -> None:
+    """See that grouping can work on these assets.
+
+    Raises:
+        ValueError: A column is missing, or an asset id occurs twice.
+    """
+    if missing := [column for column in INPUT_SCHEMA if column not in assets.columns]:
+        raise ValueError(f"grouping needs the columns {', '.join(missing)}")
+    if assets["asset_id"].n_unique() < assets.height:
+        raise ValueError("an asset id occurs twice: every asset is one row")
+
+
+def prepare_checked(assets: pl.DataFrame, rules: GroupingRules, *, trashed: bool = False) -> pl.DataFrame:
+    """As :func:`prepare`, of assets that have passed :func:`check`."""
+    known = _known(assets)
     folders = _folders(known["folder"].unique(), rules)
     # One name for each step: what a step no longer needs goes at once, and a library need not fit into memory many times.
     prepared = _usable(known, folders.filter("is_system")["folder"], rules, trashed=trashed)
@@ -72,18 +90,13 @@ def _coded(placed: pl.DataFrame) -> pl.DataFrame:
     return coded.drop(_SCOPE)
 
 
-def _checked(assets: pl.DataFrame) -> pl.DataFrame:
+def _known(assets: pl.DataFrame) -> pl.DataFrame:
     """The columns that grouping reads, and ``row``."""
-    missing = [column for column in INPUT_SCHEMA if column not in assets.columns]
-    if missing:
-        raise ValueError(f"grouping needs the columns {', '.join(missing)}")
     optional = [
         pl.col(column).cast(dtype) if column in assets.columns else pl.lit(None, dtype=dtype).alias(column)
         for column, dtype in OPTIONAL_INPUT_SCHEMA.items()
     ]
     known = assets.select([pl.col(column).cast(dtype) for column, dtype in INPUT_SCHEMA.items()] + optional)
-    if known["asset_id"].n_unique() < known.height:
-        raise ValueError("an asset id occurs twice: every asset is one row")
     return known.with_columns(
         # The place in the order of ids: everything that follows breaks ties by it, never by the caller's order.
         row=known["asset_id"].arg_sort().arg_sort().cast(pl.UInt32),
