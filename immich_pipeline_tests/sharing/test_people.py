@@ -195,6 +195,42 @@ def test_b20_a_person_whom_the_target_has_is_not_touched_and_not_removed(house: 
 
 
 @BOTH
+def test_b27_a_person_of_the_targets_own_stays_without_a_name_and_without_a_face(house: House) -> None:
+    """Also when copies were merged into them."""
+    ann = house.add_person("")
+    photo = house.add_photo(f"{EXTERNAL}/a.jpg")
+    face = house.add_face(photo, ann)
+    cycle(house)
+    own, mirrored = house.add_person("", owner=house.bob), person_of(house, face)
+    assert mirrored is not None
+    merge(house, own, mirrored, owner=house.bob)
+    cycle(house)
+    assert person_of(house, face) == own
+    changes.trash(house, photo)
+    job = house.job(policy=SharePolicy(on_source_delete="delete"))
+    assert cycle(house, job).removed == 1
+    assert people_of(house, house.bob) == [""]
+    assert cycle(house, job).written == 0
+
+
+@GROUPS
+def test_b27_the_last_person_of_a_group_that_has_faces_stays(house: House) -> None:
+    """Immich deletes a group without persons, and its faces would be nobody's."""
+    ann = house.add_person("")
+    photo = house.add_photo(f"{EXTERNAL}/a.jpg")
+    house.add_face(photo, ann)
+    job = house.job(policy=SharePolicy(on_source_delete="delete"))
+    cycle(house, job)
+    house.remove("person", ownerId=house.alice, personGroupId=ann)
+    changes.trash(house, photo)
+    assert cycle(house, job).removed == 1
+    assert people_of(house, house.bob) == [""]
+    changes.delete_for_good(house, photo)
+    cycle(house, job)
+    assert people_of(house, house.bob) == []
+
+
+@BOTH
 def test_b24_what_somebody_looks_like_is_inherited_once(house: House) -> None:
     ann = house.add_person("Ann", isHidden=True, isFavorite=True, color="#aabbcc")
     photo = house.add_photo(f"{EXTERNAL}/a.jpg")
