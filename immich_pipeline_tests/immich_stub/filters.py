@@ -3,7 +3,7 @@
 import base64
 import binascii
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -106,6 +106,18 @@ def flat(state: State, body: Mapping[str, Any]) -> list[Keep]:
     if given.get("personIds") or "ocr" in given:
         keeps.append(lambda _asset: False)  # the world knows neither people nor text in pictures
     return keeps
+
+
+def may_be(state: State, body: Mapping[str, Any]) -> Iterable[Asset]:
+    """All assets, or those of the albums and tags that are asked for: a library has hundreds, and each is asked for alone."""
+    structured_tests = body.get("filter") or {}
+    sets: list[set[str]] = []
+    for name, members in (("albumIds", in_albums), ("tagIds", tagged)):
+        tests = structured_tests.get(name) or {}
+        sets += [members(state, [one]) for one in [*(body.get(name) or []), *(tests.get("all") or [])]]
+        sets += [members(state, tests["any"])] if tests.get("any") else []
+    assets = state.world.assets
+    return (assets[one] for one in set.intersection(*sets) if one in assets) if sets else assets.values()
 
 
 def wants_deleted(body: Mapping[str, Any]) -> bool:

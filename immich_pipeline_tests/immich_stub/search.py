@@ -102,7 +102,7 @@ def _in_order(state: State, call: Call, visibility: str | None) -> list[Asset]:
         keeps.append(filters.untagged(state))
     if state.dialect == "v3.2" and body.get("filter"):
         keeps.append(filters.structured(state, body["filter"]))
-    found = [asset for asset in state.world.assets.values() if all(keep(asset) for keep in keeps)]
+    found = [asset for asset in filters.may_be(state, body) if all(keep(asset) for keep in keeps)]
     return sorted(found, key=_position(state, body))
 
 
