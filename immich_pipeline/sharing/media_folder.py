@@ -10,7 +10,9 @@ import random
 import re
 import shutil
 import stat
+import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,10 @@ _NO_LINK = frozenset({errno.EXDEV, errno.EMLINK})
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Errors that the next file would meet as well."""
 _SAMPLE = 500
+_AT_ONCE = 4
+"""Threads that make links: a name is written to a disk, or asked for from a NAS, and each waits for it."""
+_SHARE = 250
+"""So few links are made by one thread."""
 _UNSOUND = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
 
 
@@ -134,14 +140,42 @@ class MediaFolder:
         Raises:
             NotLinked: another file system and the policy does not allow copies; no space; read-only.
         """
-        report = LinkReport()
+        wanted = list(links)
+        size = max(_SHARE, -(-len(wanted) // _AT_ONCE))
+        shares = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+        reports = [LinkReport() for _ in shares]
+        stop = threading.Event()
+        try:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                done = [
+                    pool.submit(self._make_share, *given, other_filesystem, stop)
+                    for given in zip(shares, reports, strict=True)
+                ]
+                try:
+                    for share in done:
+                        share.result()
+                finally:
+                    stop.set()  # the others end before anything is taken back
+        except BaseException:
+            self.remove_all(path for report in reports for path in report.made)
+            raise
+        return LinkReport(
+            made=[path for report in reports for path in report.made],
+            present=sum(report.present for report in reports),
+            failed={path: reason for report in reports for path, reason in report.failed.items()},
+        )
+
+    def _make_share(
+        self, links: Sequence[Link], report: LinkReport, other_filesystem: OtherFilesystem, stop: threading.Event
+    ) -> None:
         try:
             for link in links:
+                if stop.is_set():
+                    return
                 self._make(link, other_filesystem, report)
         except BaseException:
-            self.remove_all(report.made)
+            stop.set()
             raise
-        return report
 
     def _make(self, link: Link, other_filesystem: OtherFilesystem, report: LinkReport) -> None:
         try:

@@ -92,6 +92,37 @@ def test_nothing_is_done_outside_the_media_folder(media: MediaFolder, path: str)
     assert not media.exists(A.target)
 
 
+def many(media: MediaFolder) -> list[Link]:
+    """So many that several threads make them, in few folders, in which they meet."""
+    return [Link(A.source, f"/data/thumbs/bob/{number % 3}/{number % 7}/{number}.jpeg") for number in range(1200)]
+
+
+def test_many_are_made_at_once_and_each_is_told_once(media: MediaFolder) -> None:
+    links = many(media)
+    report = media.link_all([*links, Link("/data/thumbs/alice/12/gone.jpeg", B.target)])
+    assert (sorted(report.made), report.present) == (sorted(link.target for link in links), 0)
+    assert list(report.failed) == [B.target]
+    assert all(Path(media.place(link.target)).samefile(media.place(A.source)) for link in links)
+    assert media.link_all(links).present == 1200
+    assert media.remove_all(report.made) == 1200
+
+
+def test_of_many_none_is_left_when_one_thread_finds_no_space(
+    media: MediaFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, before = os.link, tree(media)
+
+    def full(source: str, target: str, **options: Any) -> None:
+        if target.endswith("/700.jpeg"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        link(source, target, **options)
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(NotLinked, match="No space"):
+        media.link_all(many(media))
+    assert tree(media) == before
+
+
 def test_without_space_everything_is_taken_back(media: MediaFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     link, before = os.link, tree(media)
 
