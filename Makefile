@@ -49,7 +49,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 bench: $(STAMP)
-	@for name in sha256 phash near_pairs end_to_end; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in sha256 phash near_pairs verify grouping end_to_end; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf $(VENV) .dagster .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
