@@ -84,6 +84,18 @@ def test_b34_what_the_target_puts_into_the_trash_is_made_safe(house: House, poli
     assert broken(house, job) == []
 
 
+def test_b34_a_copy_in_the_trash_that_a_scan_took_offline_is_made_safe_too(house: House) -> None:
+    photo = house.add_photo(f"{EXTERNAL}/a.jpg")
+    cycle(house)
+    copy = target_of(house, photo)
+    changes.trash(house, copy)
+    changes.take_offline(house, copy)
+    assert state(house, copy) == ("trashed", True, True, "live")
+    for written in (True, False):
+        assert (cycle(house).written > 0) == written
+        assert state(house, copy) == ("active", True, True, "declined")
+
+
 def test_whoever_mounts_originals_read_only_may_do_without_the_guard(house: House) -> None:
     job = house.job(policy=SharePolicy(guard_originals=False))
     photo = house.add_photo(f"{EXTERNAL}/a.jpg")

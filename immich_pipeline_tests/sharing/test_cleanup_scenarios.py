@@ -335,10 +335,11 @@ def test_b41_a_copy_whose_original_is_away_too_comes_back_with_it(house: House) 
     assert broken(house, house.job()) == []
 
 
-def test_b33_the_brake_holds_back_what_would_empty_the_target(house: House) -> None:
+@pytest.mark.parametrize("policy", ["delete", "trash"])
+def test_b33_the_brake_holds_back_what_would_empty_the_target(house: House, policy: OnDelete) -> None:
     """A scan that found nothing of the source's; or a person who selected all."""
     photos = shared_photos(house, 40)
-    job = job_with(house, "delete")
+    job = job_with(house, policy)
     cycle(house, job)
     before = dump(house)
     changes.trash(house, *photos[:30])

@@ -213,6 +213,24 @@ def test_b27_a_person_of_the_targets_own_stays_without_a_name_and_without_a_face
     assert cycle(house, job).written == 0
 
 
+@BOTH
+def test_b27_someone_whose_face_the_target_gave_to_another_is_there_for_the_next_one(house: House) -> None:
+    ann = house.add_person("")
+    photo = house.add_photo(f"{EXTERNAL}/a.jpg")
+    face = house.add_face(photo, ann)
+    cycle(house)
+    mirrored = person_of(house, face)
+    copy = house.value("SELECT target_id::text FROM immich_pipeline_sharing.face WHERE source_id = %s", face)
+    other = house.add_person("Grandma", owner=house.bob)
+    changes.move_face(house, copy, other)
+    cycle(house)
+    assert people_of(house, house.bob) == ["", "Grandma"]
+    late = house.add_face(house.add_photo(f"{EXTERNAL}/b.jpg"), ann)
+    cycle(house)
+    assert (person_of(house, face), person_of(house, late)) == (other, mirrored)
+    assert cycle(house, full=True).written == 0
+
+
 @GROUPS
 def test_b27_the_last_person_of_a_group_that_has_faces_stays(house: House) -> None:
     """Immich deletes a group without persons, and its faces would be nobody's."""
