@@ -222,6 +222,17 @@ def test_b30_what_bob_has_uploaded_himself_is_not_made_twice(house: House) -> No
         assert skips(house) == [(photo, "owned_content", own)]
 
 
+def test_b10_b30_a_live_photos_video_comes_along_though_the_target_has_the_film(house: House) -> None:
+    still, video = house.add_live_photo(f"{UPLOADS}/live.heic")
+    film = house.value("SELECT checksum FROM asset WHERE id = %s", video)
+    house.add_video("/data/library/bob/film.mov", owner=house.bob, checksum=film)
+    job = house.upload_job()
+    cycle(house, job)
+    assert copied(house, job) == {still, video}
+    assert skips(house) == []
+    assert broken(house, job) == []
+
+
 def test_b31_the_same_name_time_to_the_fraction_and_camera_are_the_same_picture(house: House) -> None:
     photo = house.add_photo(f"{EXTERNAL}/IMG_5.HEIC", exif=phone(NOON), **taken(NOON))
     own = house.add_photo("/data/library/bob/IMG_5.jpg", owner=house.bob, exif=phone(NOON), **taken(NOON))
