@@ -5,11 +5,12 @@ so tables without one are followed too, and what was committed late is not misse
 The result is the temporary table `changed`, which every later step reads.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from immich_pipeline.sharing.session import Connection
 from immich_pipeline.sharing.tables import copied_tables
@@ -42,10 +43,20 @@ SELECT subject, age(pg_snapshot_xmin(seen)::xid) FROM immich_pipeline_sharing.wa
 WHERE job = %s AND settings = %s AND cluster = (SELECT system_identifier::text FROM pg_control_system())
 """
 _SAVE = """
-INSERT INTO immich_pipeline_sharing.watermark (job, subject, seen, settings, cluster)
-SELECT %s, %s, %s::pg_snapshot, %s, system_identifier FROM pg_control_system()
-ON CONFLICT (job, subject) DO UPDATE
-SET seen = excluded.seen, settings = excluded.settings, cluster = excluded.cluster, taken_at = clock_timestamp()
+INSERT INTO immich_pipeline_sharing.watermark (job, subject, seen, settings, cluster, deletions)
+SELECT %s, %s, %s::pg_snapshot, %s, system_identifier, %s FROM pg_control_system()
+ON CONFLICT (job, subject) DO UPDATE SET seen = excluded.seen, settings = excluded.settings, cluster = excluded.cluster,
+  deletions = excluded.deletions, taken_at = clock_timestamp()
+"""
+# PostgreSQL counts what is deleted, some seconds late; when it began to count is part of the count: after a crash it begins anew.
+_DELETIONS = """
+SELECT relname::text, concat_ws(' ', n_tup_del, whole.stats_reset, own.stats_reset)
+FROM pg_stat_user_tables, pg_stat_bgwriter AS whole, pg_stat_database AS own
+WHERE schemaname = 'public' AND own.datname = current_database() AND current_setting('track_counts')::boolean
+"""
+_DELETIONS_SEEN = """
+SELECT deletions FROM immich_pipeline_sharing.watermark
+WHERE job = %s AND subject = 'sources' AND settings = %s AND deletions IS NOT NULL
 """
 
 # Rows of the source that have no asset's id of their own: whose assets they are about.
@@ -110,10 +121,12 @@ class Marks:
     Attributes:
         sources: taken before anything of this cycle was read.
         targets: taken when the copies were looked at: what this cycle itself copied before is not new.
+        deletions: table to how many of its rows were ever deleted, counted before anything of this cycle was read.
     """
 
     sources: str
     targets: str = ""
+    deletions: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(connection: Connection) -> None:
@@ -124,7 +137,7 @@ def prepare(connection: Connection) -> None:
 
 def begin(connection: Connection) -> Marks:
     """What to keep of the sources: call it before anything is read, in no transaction."""
-    return Marks(_snapshot(connection))
+    return Marks(_snapshot(connection), deletions=dict(connection.execute(_DELETIONS).fetchall()))
 
 
 def collect(work: Work, marks: Marks) -> Marks:
@@ -142,13 +155,13 @@ def collect(work: Work, marks: Marks) -> Marks:
             sql.SQL("OR copy.source_id IN (SELECT id FROM touched)" if work.job.policy.follow else "")
         )
         values |= limits
-        _touch(work, values)
+        _touch(work, values, _without_deletions(work, marks))
     connection.execute(sql.SQL(_COLLECT).format(which=which), values)
     if work.only is not None:
         among = work.among(sql.Identifier("source_id"), sql.Identifier("target_id"))
         connection.execute(sql.SQL(_PUT_OFF).format(among=among))
     connection.execute("ANALYZE changed")
-    return Marks(marks.sources, seen)
+    return replace(marks, targets=seen)
 
 
 def is_quiet(work: Work, *, later: bool = False) -> bool:
@@ -166,10 +179,21 @@ def take_up(work: Work) -> bool:
     return work.connection.execute("INSERT INTO changed SELECT * FROM put_off").rowcount > 0
 
 
-def _touch(work: Work, values: Mapping[str, Any]) -> None:
-    """Find the assets of which anything is new or gone."""
+def _without_deletions(work: Work, marks: Marks) -> frozenset[str]:
+    """The tables of which nothing was deleted since the last cycle, as far as PostgreSQL has counted.
+
+    A deletion of the last seconds may not be counted yet: then the count differs at the next cycle, which finds what is gone.
+    """
+    row = work.connection.execute(_DELETIONS_SEEN, [work.job.name, _settings(work)]).fetchone()
+    seen: Mapping[str, str] = row[0] if row else {}
+    return frozenset(table for table, count in marks.deletions.items() if seen.get(table) == count)
+
+
+def _touch(work: Work, values: Mapping[str, Any], intact: frozenset[str]) -> None:
+    """Find the assets of which anything is new or gone; `intact` are tables of which nothing is gone."""
     # read apart from what is written, so that PostgreSQL may share the work out
-    for part in (*_new(work), *_gone(work), sql.Composed([sql.SQL(_UNFOLLOWED)])):
+    gone = [query for tables, query in _gone(work) if not intact.issuperset(tables)]
+    for part in (*_new(work), *gone, sql.Composed([sql.SQL(_UNFOLLOWED)])):
         found = [asset for (asset,) in work.connection.execute(part, values)]
         if found:
             work.connection.execute("INSERT INTO touched (id) SELECT unnest(%s::uuid[])", [found])
@@ -187,7 +211,7 @@ def note_unfollowed(work: Work, reason: str, found: Mapping[str, str]) -> None:
 def settle(work: Work, marks: Marks) -> None:
     """Keep how far was read. Only when every step went through, over everything: else the next cycle must look again."""
     for subject, seen in (("sources", marks.sources), ("targets", marks.targets)):
-        work.connection.execute(_SAVE, [work.job.name, subject, seen, _settings(work)])
+        work.connection.execute(_SAVE, [work.job.name, subject, seen, _settings(work), Jsonb(marks.deletions)])
 
 
 def _settings(work: Work) -> str:
@@ -219,15 +243,18 @@ def _new(work: Work) -> Iterator[sql.Composed]:
         yield sql.SQL(query).format(new=new.format(sql.Identifier(indirect)))
 
 
-def _gone(work: Work) -> Iterator[sql.Composed]:
-    """Ids of source assets of which something is gone."""
+def _gone(work: Work) -> Iterator[tuple[Collection[str], sql.Composed]]:
+    """Ids of source assets of which something is gone, each query with the tables that something must be deleted from for that."""
     if work.job.policy.tags == "copy":
-        yield sql.Composed([sql.SQL(_GONE_TAGGINGS)])
-    yield sql.Composed([sql.SQL(_GONE_FACES)])
+        yield ("tag", "tag_asset"), sql.Composed([sql.SQL(_GONE_TAGGINGS)])
+    yield ("asset_face",), sql.Composed([sql.SQL(_GONE_FACES)])
     for table in copied_tables(work.layout):
         if table.follow and table.name != "asset" and not table.unless_null:
-            yield sql.SQL(_GONE_ROW if table.usual else _GONE_ROWS).format(
-                table=sql.Identifier(table.name), asset=sql.Identifier(table.asset), same=_same(table.key or ())
+            yield (
+                (table.name,),
+                sql.SQL(_GONE_ROW if table.usual else _GONE_ROWS).format(
+                    table=sql.Identifier(table.name), asset=sql.Identifier(table.asset), same=_same(table.key or ())
+                ),
             )
 
 

@@ -26,6 +26,12 @@ _SETTINGS = {
 }
 
 
+# Tables that an earlier version made lack it.
+_HAS_DELETIONS = """
+SELECT FROM pg_attribute WHERE attrelid = 'immich_pipeline_sharing.watermark'::regclass AND attname = 'deletions'
+"""
+
+
 class ShareBusy(UserError):  # noqa: N818 - what it says is the error
     """Another run is writing."""
 
@@ -85,3 +91,5 @@ def prepare(connection: Connection) -> None:
     if connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.copy"]).fetchone() == (None,):
         with connection.transaction():
             connection.execute((resources.files("immich_pipeline.sharing") / "tracking.sql").read_bytes())
+    elif connection.execute(_HAS_DELETIONS).fetchone() is None:
+        connection.execute("ALTER TABLE immich_pipeline_sharing.watermark ADD COLUMN deletions jsonb")

@@ -144,5 +144,6 @@ CREATE TABLE immich_pipeline_sharing.watermark (
   taken_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   settings text NOT NULL DEFAULT '',                 -- of the job, as far as they say what is carried over: others need a look at all
   cluster text NOT NULL,                             -- snapshots of another cluster (a restored dump) mean nothing: all is compared
+  deletions jsonb,                                   -- table to how many rows were deleted, and since when that is counted
   PRIMARY KEY (job, subject)
 );

@@ -20,6 +20,7 @@ def media_of(house: House) -> MediaFolder:
 
 @contextmanager
 def session(house: House) -> Iterator[Connection]:
+    house.counted()
     with open_session(SecretStr(house.role_url())) as connection:
         yield connection
 
