@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from benchmarks.grouping import BLOCK, RULES
 from benchmarks.grouping import library as generated
-from immich_pipeline.grouping import CAPTURE_SCHEMA, CONSTRAINT_SCHEMA, INPUT_SCHEMA, group_captures, stack_members
+from immich_pipeline.grouping import (
+    CAPTURE_SCHEMA,
+    CONSTRAINT_SCHEMA,
+    INPUT_SCHEMA,
+    captures,
+    group_captures,
+    stack_members,
+)
 from immich_pipeline.grouping.prepare import prepare
 from immich_pipeline.grouping.reports import unmet_constraints
 from immich_pipeline.grouping.rules import default_rules
@@ -180,6 +187,15 @@ def test_group_ids_follow_from_kind_and_members_alone() -> None:
     assert int(expected, 16)
     renamed = [rows[0], rows[1] | {"asset_id": "other"}]
     assert group_captures(frame(renamed))["group_id"][0] != expected
+
+
+def test_owners_may_be_grouped_together_or_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = generated(6 * len(BLOCK)).drop("expected")
+    library = pl.concat([library, library.filter(owner="owner 1").with_columns(pl.col("asset_id") + "x", owner=None)])
+    at_once = group_captures(library, RULES)
+    for share in (1, 3 * len(BLOCK)):
+        monkeypatch.setattr(captures, "_SHARE", share)
+        assert group_captures(library, RULES).equals(at_once)
 
 
 def test_an_empty_library_has_no_groups() -> None:
