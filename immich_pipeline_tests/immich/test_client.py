@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import cycle, product
 
 import polars as pl
 import pytest
@@ -19,6 +20,7 @@ from immich_pipeline_tests.immich.clients import ABSENT, VERSIONS, client_of, na
 from immich_pipeline_tests.immich.scripted import Reply, scripted
 from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import Asset, World, every_flag
+from immich_pipeline_tests.thorough import THOROUGH
 
 
 @pytest.fixture(params=VERSIONS)
@@ -245,7 +247,12 @@ def test_how_often_is_asked(alice: ImmichClient, server: StubServer, world: Worl
     assert len(searches) == tally.requests == (7 if world.version.startswith("2") else 3)
 
 
-@pytest.mark.parametrize("how", [500, 502, 503, 429, "drop", "cut", "truncated"])
+FAULTS = (500, 502, 503, 429, "drop", "cut", "truncated")
+IN_TURN = list(zip(cycle(VERSIONS), FAULTS, strict=False))
+
+
+# usually each fault once, with the versions in turn
+@pytest.mark.parametrize(("world", "how"), list(product(VERSIONS, FAULTS)) if THOROUGH else IN_TURN, indirect=["world"])
 def test_a_page_that_fails_and_recovers(alice: ImmichClient, server: StubServer, world: World, how: int | str) -> None:
     frames = alice.search(SearchQuery(size=4))
     rows = [next(frames)]
