@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from immich_pipeline.dedup.decide import VERDICTS, Decisions, decide
 from immich_pipeline.policies import DuplicateSettings
 from immich_pipeline_tests.dedup.decisions import NOON, Row, asset, dated, facts_of, sets_of, word
+from immich_pipeline_tests.thorough import times
 
 MOMENTS = [NOON, NOON + timedelta(seconds=1), NOON - timedelta(hours=3)]
 POLICIES = [
@@ -171,7 +172,7 @@ def test_what_is_kept_is_kept_again(seed: int, policy: DuplicateSettings) -> Non
     assert set(again["verdict"]) == {"keep"}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=times(6, 12), deadline=None)
 @given(SEEDS, st.sampled_from(POLICIES))
 def test_more_metadata_never_makes_a_file_lose(seed: int, policy: DuplicateSettings) -> None:
     sets = random_sets(seed, 60)

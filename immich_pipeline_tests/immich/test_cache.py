@@ -18,6 +18,7 @@ import pytest
 
 from immich_pipeline.errors import UserError
 from immich_pipeline.immich.cache import EVICT_DOWN_TO, CacheError, PictureCache, picture_key
+from immich_pipeline_tests.thorough import times
 
 KB = 1000
 
@@ -271,7 +272,7 @@ def test_processes_share_one_folder(tmp_path: Path) -> None:
 
 def test_a_killed_process_leaves_whole_files(tmp_path: Path) -> None:
     seed = random.Random(3)
-    for number in range(8):
+    for number in range(times(4, 8)):
         with _worker(tmp_path, number, 1_000_000, 1000 * KB) as worker:
             time.sleep(seed.uniform(0.02, 0.2))
             worker.send_signal(signal.SIGKILL)
