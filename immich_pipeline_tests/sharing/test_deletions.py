@@ -1,5 +1,7 @@
 """What was deleted at the source is looked for only where PostgreSQL has counted deletions, and is never overlooked."""
 
+from typing import Any
+
 import psycopg
 import pytest
 from psycopg import sql
@@ -33,9 +35,9 @@ def searches(house: House, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many of the statements of a cycle look for faces that are gone."""
     execute, asked = psycopg.Cursor.execute, list[str]()
 
-    def noted(cursor: psycopg.Cursor, query: object, *given: object, **options: object) -> object:
+    def noted(cursor: Any, query: Any, *given: Any, **options: Any) -> Any:
         asked.append(query.as_string(cursor) if isinstance(query, sql.Composable) else str(query))
-        return execute(cursor, query, *given, **options)  # type: ignore[arg-type]
+        return execute(cursor, query, *given, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(psycopg.Cursor, "execute", noted)
