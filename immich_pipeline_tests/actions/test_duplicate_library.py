@@ -17,7 +17,7 @@ from immich_pipeline_tests.immich_stub.server import StubServer
 from immich_pipeline_tests.immich_world import Asset, Face, World
 from immich_pipeline_tests.thorough import times
 
-GROUPS = times(40, 100)
+GROUPS = times(25, 100)
 FAULTS, KILLS = times(12, 30), times(2, 4)
 
 pytestmark = pytest.mark.unmeasured

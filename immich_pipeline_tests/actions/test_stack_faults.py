@@ -13,7 +13,7 @@ from immich_pipeline_tests.immich_stub.server import FaultKind
 from immich_pipeline_tests.nursery import Nursery
 from immich_pipeline_tests.thorough import times
 
-ROUNDS, KILLS = times(8, 25), times(2, 5)  # per version; of the rounds, so many kill the process
+ROUNDS, KILLS = times(5, 25), times(1, 5)  # per version; of the rounds, so many kill the process
 FAULTS: tuple[FaultKind, ...] = (500, "drop", "cut")
 CHILD = "immich_pipeline_tests.actions.stack_child"
 
