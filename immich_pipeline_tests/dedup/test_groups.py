@@ -18,6 +18,7 @@ from immich_pipeline_tests.dedup.pictures import (
     taken,
     verified_of,
 )
+from immich_pipeline_tests.thorough import times
 
 SAME = {"sha256": b"s" * 32}
 
@@ -261,7 +262,7 @@ def as_rows(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=times(20, 40))
 @given(
     st.lists(pictures, max_size=12),
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=5),
