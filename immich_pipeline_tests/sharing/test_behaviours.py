@@ -13,7 +13,7 @@ What of them is not built, and what is there instead:
 | B33, in part | `ask` as a policy | a plan is approved by a person, operation by operation |
 | B41, in part | a check that stops a run when nightly scans are on | the role may not read Immich's settings; a scan is told after it |
 | B48, in part | removal of the people whom twins of embeddings made | no twins are made; a check counts such people |
-| B49, in part | a health endpoint, a container's user, a check of freshness | a failed run is a failed run in Dagster; no container; schedules are off by default |
+| B49, in part | a health endpoint, a container's user, a check of freshness | a failed run is one in Dagster |
 | B50 | sharing without writing to Immich's database | documented with what it lacks, in docs/sharing.md |
 | B51, in part | the target's edits written back to the source | the source is authoritative; what the target chose stays its own |
 """
