@@ -1,6 +1,7 @@
-"""Copies are made in batches: files first, then all rows in one transaction. What fails is halved until it is alone."""
+"""Copies are made in batches: all rows in one transaction, which ends when the files are there. What fails is halved until it is alone."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import psycopg
@@ -10,7 +11,7 @@ from immich_pipeline.sharing import files, skips
 from immich_pipeline.sharing.candidates import PlannedFile, plan_files
 from immich_pipeline.sharing.copying import copy_batch, fill_batch, make_batch_table
 from immich_pipeline.sharing.faults import reach, said
-from immich_pipeline.sharing.media_folder import Link
+from immich_pipeline.sharing.media_folder import Link, LinkReport
 from immich_pipeline.sharing.work import Counts, Work
 
 BATCH = 2000
@@ -81,7 +82,8 @@ class _Batch:
         work: the run.
         copied: what came of it so far.
         wanted: their files.
-        made: paths of files that were not there before.
+        given_up: source ids of those that get no rows.
+        making: their files, which are made while the rows are inserted.
         inserted: how many of them went in.
         refused: how many the database refused alone.
     """
@@ -89,9 +91,51 @@ class _Batch:
     work: Work
     copied: Copied
     wanted: list[PlannedFile]
-    made: set[str]
+    given_up: set[str] = field(default_factory=set)
+    making: Future[LinkReport] = field(default_factory=Future)
     inserted: int = 0
     refused: int = 0
+
+    def make_files(self, pool: Executor) -> None:
+        """Begin to make the files of all that are not given up."""
+        links = [
+            Link(file.source, file.target)
+            for file in self.wanted
+            if file.target is not None and file.source_id not in self.given_up
+        ]
+        self.making = pool.submit(self.work.media.link_all, links, self.work.job.policy.other_filesystem)
+
+    def failed(self) -> dict[str, str]:
+        """Once all files were tried: source ids of those that lack one and are not given up, with the reason.
+
+        Raises:
+            NotLinked: none can be made.
+        """
+        reasons = self.making.result().failed
+        return {
+            file.source_id: reasons[file.target]
+            for file in self.wanted
+            if file.target in reasons and file.source_id not in self.given_up
+        }
+
+    def check_files(self) -> None:
+        """Wait for the files.
+
+        Raises:
+            _WithoutFiles: not all are there.
+            NotLinked: none can be made.
+        """
+        if self.failed():
+            raise _WithoutFiles
+
+    def made(self) -> int:
+        """How many files are there that were not before."""
+        gone = {file.target for file in self.wanted if file.source_id in self.given_up}
+        return len(set(self.making.result().made) - gone)
+
+
+class _WithoutFiles(Exception):  # noqa: N818 - ends a transaction that must not be committed
+    """Files of some assets could not be made."""
 
 
 def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
@@ -99,19 +143,21 @@ def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
     with work.connection.transaction():
         wanted = plan_files(work, which)
         work.connection.execute(_NOTE_FILES, work.values)
-    links = [Link(file.source, file.target) for file in wanted if file.target is not None]
-    report = files.make_noted(work, links)
-    batch = _Batch(work, copied, wanted, set(report.made))
-    with files.discarded_on_error(work):
-        failed = {
-            file.source_id: report.failed[file.target] if file.target else f"{file.source} is not named after its asset"
-            for file in wanted
-            if file.target is None or file.target in report.failed
-        }
-        if failed:
-            _give_up(batch, failed)
-        _insert(batch, above, upto)
-    copied.add({"files": len(batch.made)} if batch.made else {})
+    batch = _Batch(work, copied, wanted)
+    # nothing is thrown away before the last file was tried
+    with files.discarded_on_error(work), ThreadPoolExecutor(1) as pool:
+        if homeless := {
+            file.source_id: f"{file.source} is not named after its asset" for file in wanted if file.target is None
+        }:
+            _give_up(batch, homeless)
+        batch.make_files(pool)
+        try:
+            _insert(batch, above, upto)
+        except _WithoutFiles:
+            _give_up(batch, batch.failed())
+            _insert(batch, above, upto)
+        made = batch.made()
+    copied.add({"files": made} if made else {})
 
 
 def _insert(batch: _Batch, above: int, upto: int) -> None:
@@ -121,12 +167,14 @@ def _insert(batch: _Batch, above: int, upto: int) -> None:
         with work.connection.transaction():
             make_batch_table(work.connection)
             assets = fill_batch(work, _within(above, upto))
-            counts = copy_batch(work) if assets else {}
+            counts = copy_batch(work, batch.check_files) if assets else {}
+            batch.check_files()
     except psycopg.Error as error:
         if work.connection.broken or reach(error) != "asset":
             raise
         if batch.refused >= _HOPELESS and not batch.inserted:
             raise
+        batch.making.result()  # what is given up must not be made any more
         if upto - above == 1:
             batch.refused += 1
             _give_up(batch, {_alone(work, upto): said(error)})
@@ -150,7 +198,7 @@ def _give_up(batch: _Batch, failed: Mapping[str, str]) -> None:
         files.settle(work, paths)
         work.connection.execute(_GIVE_UP, [list(failed)])
         skips.record_failures(work, failed)
-    batch.made.difference_update(paths)
+    batch.given_up.update(failed)
     batch.copied.failed.update(failed)
 
 

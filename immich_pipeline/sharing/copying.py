@@ -1,6 +1,6 @@
 """The rows of copies: each table's, by one statement from the ids of a batch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from psycopg import sql
 
@@ -52,15 +52,21 @@ def fill_batch(work: Work, which: sql.Composable = sql.SQL("TRUE")) -> int:  # n
     return rows
 
 
-def copy_batch(work: Work) -> Counts:
-    """Insert all rows of the copies in `batch`, in the transaction that made it; returns how many per table."""
-    tables = copied_tables(work.layout)
-    counts = {table.name: _insert(work, table) for table in tables}
+def copy_batch(work: Work, check: Callable[[], None]) -> Counts:
+    """Insert all rows of the copies in `batch`, in the transaction that made it; returns how many per table.
+
+    `check` is called before the embeddings, whose indexes take most of the time: it raises what ends the transaction.
+    """
+    counts: dict[str, int] = {}
+    for table in copied_tables(work.layout):
+        if table.name == "smart_search":
+            check()
+        counts[table.name] = _insert(work, table)
     for step in (people.ensure_people, faces.copy_faces):
-        for table, rows in step(work).items():
-            counts[table] = counts.get(table, 0) + rows
+        for name, rows in step(work).items():
+            counts[name] = counts.get(name, 0) + rows
     work.connection.execute(_SETTLED, work.values)
-    return {table: rows for table, rows in counts.items() if rows}
+    return {name: rows for name, rows in counts.items() if rows}
 
 
 def count_batch(work: Work) -> Counts:

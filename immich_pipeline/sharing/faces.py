@@ -39,6 +39,7 @@ _NEW = """
 SELECT gen_random_uuid() AS id, face.id AS source_id, pair.target_id AS asset, face.{person} AS source_person, {whose} AS target_person
 FROM {pairs} AS pair JOIN asset_face AS face ON face."assetId" = pair.source_id
   LEFT JOIN immich_pipeline_sharing.person AS known ON known.source_id = face.{person} AND known.target_owner = %(target_owner)s
+  LEFT JOIN {people} AS own ON own.id = known.target_id
 WHERE face."deletedAt" IS NULL
   AND NOT EXISTS (SELECT FROM immich_pipeline_sharing.face AS old WHERE old.source_id = face.id AND old.target_asset = pair.target_id)
 """
@@ -245,7 +246,13 @@ def _remove(work: Work) -> tuple[int, int]:
 
 
 def _new(work: Work, pairs: sql.Composable) -> sql.Composed:
-    return sql.SQL(_NEW).format(pairs=pairs, **_names(work))
+    groups = work.layout.person_groups
+    return sql.SQL(_NEW).format(
+        pairs=pairs,
+        person=face_person(work.layout),
+        people=sql.Identifier("person_group" if groups else "person"),
+        whose=sql.SQL('coalesce(own.id, face."personGroupId")' if groups else "own.id"),
+    )
 
 
 def _names(work: Work) -> dict[str, sql.Composable]:

@@ -36,15 +36,6 @@ def make(work: Work, links: Sequence[Link]) -> LinkReport:
         return LinkReport()
     with work.connection.transaction():
         work.connection.execute(_NOTE, {**work.values, "paths": [link.target for link in links]})
-    return make_noted(work, links)
-
-
-def make_noted(work: Work, links: Sequence[Link]) -> LinkReport:
-    """The same, of files that are noted already.
-
-    Raises:
-        NotLinked: as `make`.
-    """
     with discarded_on_error(work):
         return work.media.link_all(links, work.job.policy.other_filesystem)
 

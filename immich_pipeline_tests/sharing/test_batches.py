@@ -189,7 +189,7 @@ def test_b14_files_are_gone_when_their_rows_did_not_come(house: House, monkeypat
     house.add_photo(f"{EXTERNAL}/a.jpg")
     before = files_of(house)
 
-    def locked(work: Any) -> None:
+    def locked(*_given: Any) -> None:
         raise psycopg.errors.LockNotAvailable("canceling statement due to lock timeout")
 
     with monkeypatch.context() as patched:
@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_removed_now_is_removed_by_the_next_run(
             raise OSError(5, "Input/output error")
         return 0
 
-    def refuse(work: Any) -> None:
+    def refuse(*_given: Any) -> None:
         raise psycopg.errors.LockNotAvailable("canceling statement due to lock timeout")
 
     with monkeypatch.context() as patched:
