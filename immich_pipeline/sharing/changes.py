@@ -25,14 +25,15 @@ CREATE TEMPORARY TABLE IF NOT EXISTS changed (
 CREATE TEMPORARY TABLE IF NOT EXISTS touched (id uuid NOT NULL);  -- assets of which anything is new or gone, shared or not
 CREATE TEMPORARY TABLE IF NOT EXISTS put_off (LIKE changed);      -- what would have to be looked at, and is not among the chosen ones
 """
+# Those found are few, and PostgreSQL takes them for many: with EXISTS it would read all assets twice.
 _COLLECT = """
 WITH found AS MATERIALIZED (
   SELECT copy.source_id, copy.target_id, copy.run = %(run)s AND NOT copy.adopted AS fresh FROM immich_pipeline_sharing.copy
   WHERE copy.job = %(job)s AND copy.state = 'live' AND {which}
 )
 INSERT INTO changed (source_id, target_id, fresh) SELECT source_id, target_id, fresh FROM found
-WHERE EXISTS (SELECT FROM asset WHERE id = found.source_id)
-  AND EXISTS (SELECT FROM asset WHERE id = found.target_id AND "deletedAt" IS NULL)
+WHERE (SELECT id FROM asset WHERE id = found.source_id) IS NOT NULL
+  AND (SELECT id FROM asset WHERE id = found.target_id AND "deletedAt" IS NULL) IS NOT NULL
 """
 _PUT_OFF = """
 WITH others AS (DELETE FROM changed WHERE NOT {among} RETURNING source_id, target_id, fresh)

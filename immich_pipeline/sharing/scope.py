@@ -26,10 +26,11 @@ _NOT_COPIED = (
 _SEEN = (
     "{asset}.visibility IN ('timeline', 'archive') AND starts_with({asset}.\"originalPath\", %(source_prefix)s || '/')"
 )
+# Looked up one by one: of EXISTS PostgreSQL would read both tables whole, for a handful of new assets too.
 _READY: dict[Ready, str] = {
-    "metadata": 'EXISTS (SELECT FROM asset_job_status AS job WHERE job."assetId" = {asset}.id AND job."metadataExtractedAt" IS NOT NULL)',
-    "faces": 'EXISTS (SELECT FROM asset_job_status AS job WHERE job."assetId" = {asset}.id AND job."facesRecognizedAt" IS NOT NULL)',
-    "clip": 'EXISTS (SELECT FROM smart_search AS search WHERE search."assetId" = {asset}.id)',
+    "metadata": '(SELECT job."metadataExtractedAt" FROM asset_job_status AS job WHERE job."assetId" = {asset}.id) IS NOT NULL',
+    "faces": '(SELECT job."facesRecognizedAt" FROM asset_job_status AS job WHERE job."assetId" = {asset}.id) IS NOT NULL',
+    "clip": '(SELECT search."assetId" FROM smart_search AS search WHERE search."assetId" = {asset}.id) IS NOT NULL',
 }
 
 # What is not copied yet is found first: most of a library is, and need not be looked at closely.
