@@ -49,9 +49,10 @@ SELECT %s, %s, %s::pg_snapshot, %s, system_identifier, %s FROM pg_control_system
 ON CONFLICT (job, subject) DO UPDATE SET seen = excluded.seen, settings = excluded.settings, cluster = excluded.cluster,
   deletions = excluded.deletions, taken_at = clock_timestamp()
 """
-# PostgreSQL counts what is deleted, some seconds late; when it began to count is part of the count: after a crash it begins anew.
+# PostgreSQL counts what is deleted, some seconds late. When it began to count is part of what is kept, since it begins anew after a crash;
+# so is the day: up to PostgreSQL 14 a count may get lost, and once a day nothing is taken from counts.
 _DELETIONS = """
-SELECT relname::text, concat_ws(' ', n_tup_del, whole.stats_reset, own.stats_reset)
+SELECT relname::text, concat_ws(' ', n_tup_del, current_date, whole.stats_reset, own.stats_reset)
 FROM pg_stat_user_tables, pg_stat_bgwriter AS whole, pg_stat_database AS own
 WHERE schemaname = 'public' AND own.datname = current_database() AND current_setting('track_counts')::boolean
 """

@@ -82,6 +82,15 @@ def test_counts_that_began_anew_mean_nothing(house: House, face: str, monkeypatc
     assert searches(house, monkeypatch) == 0
 
 
+def test_on_another_day_everything_is_looked_for(house: House, face: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.db.execute(
+        """UPDATE immich_pipeline_sharing.watermark
+        SET deletions = replace(deletions::text, current_date::text, (current_date - 1)::text)::jsonb"""
+    )
+    assert searches(house, monkeypatch) == 1
+    assert searches(house, monkeypatch) == 0
+
+
 def test_a_table_of_an_earlier_version_gets_the_column(
     house: House, face: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
