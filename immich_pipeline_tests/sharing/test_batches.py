@@ -1,6 +1,7 @@
 """How copies are made: what cannot be copied is left out alone, what is there is taken over, what was begun is finished."""
 
 import os
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,7 +9,7 @@ import psycopg
 import pytest
 
 from immich_pipeline.sharing import batches, files
-from immich_pipeline.sharing.media_folder import MediaFolder
+from immich_pipeline.sharing.media_folder import LinkReport, MediaFolder
 from immich_pipeline.sharing.model import SharePolicy
 from immich_pipeline_tests.sharing import changes
 from immich_pipeline_tests.sharing.dumps import dump, table_names
@@ -104,6 +105,29 @@ def test_an_asset_whose_pictures_cannot_be_linked_is_left_out(house: House) -> N
     assert house.rows("SELECT FROM immich_pipeline_sharing.file") == []
     house.write(house.picture_path(missing, "preview"), b"made anew")
     assert cycle(house).copied == 1
+
+
+def test_b06_a_slow_disk_leaves_no_file_of_what_the_database_has_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are inserted while files are made: an asset is given up for its row before its files are there, another for a file."""
+    photos = {name: house.add_photo(f"{EXTERNAL}/{name}.jpg") for name in "abcd"}
+    house.here(house.picture_path(photos["c"], "preview")).unlink()
+    poison(house, f"{TARGET}/a.jpg")
+    before, link_all = files_of(house), MediaFolder.link_all
+
+    def slow(*given: Any) -> LinkReport:
+        time.sleep(0.3)
+        return link_all(*given)
+
+    monkeypatch.setattr(MediaFolder, "link_all", slow)
+    report = cycle(house)
+    assert copied(house) == {photos["b"], photos["d"]}
+    assert {failure.source_id for failure in report.failures} == {photos["a"], photos["c"]}
+    assert len(files_of(house)) - len(before) == 4 == report.counts["copy"]["files"]
+    assert house.rows("SELECT FROM immich_pipeline_sharing.file") == []
+    house.write(house.picture_path(photos["c"], "preview"), b"made anew")
+    assert broken(house, house.job()) == []
 
 
 def test_two_sources_of_one_path_are_one_copy(house: House) -> None:
