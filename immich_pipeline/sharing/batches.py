@@ -1,7 +1,7 @@
 """Copies are made in batches: all rows in one transaction, which ends when the files are there. What fails is halved until it is alone."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 import psycopg
@@ -19,6 +19,9 @@ BATCH = 2000
 
 _HOPELESS = 100
 """So many assets of a batch fail alone, and none goes in: it is not about them."""
+
+_PATIENCE = 10.0
+"""Seconds that a transaction waits for files; PostgreSQL ends one that is idle for long, and it holds locks."""
 
 _RANGE = "rank > {above} AND rank <= {upto}"
 _MANY = 1000
@@ -122,10 +125,10 @@ class _Batch:
         """Wait for the files.
 
         Raises:
-            _WithoutFiles: not all are there.
+            _WithoutFiles: not all are there, or not yet.
             NotLinked: none can be made.
         """
-        if self.failed():
+        if not wait([self.making], timeout=_PATIENCE).done or self.failed():
             raise _WithoutFiles
 
     def made(self) -> int:
@@ -135,7 +138,7 @@ class _Batch:
 
 
 class _WithoutFiles(Exception):  # noqa: N818 - ends a transaction that must not be committed
-    """Files of some assets could not be made."""
+    """Files of some assets could not be made, or are not there yet."""
 
 
 def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
@@ -154,7 +157,8 @@ def _copy_range(work: Work, copied: Copied, above: int, upto: int) -> None:
         try:
             _insert(batch, above, upto)
         except _WithoutFiles:
-            _give_up(batch, batch.failed())
+            if failed := batch.failed():
+                _give_up(batch, failed)
             _insert(batch, above, upto)
         made = batch.made()
     copied.add({"files": made} if made else {})

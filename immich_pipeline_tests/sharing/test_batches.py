@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from immich_pipeline.sharing import batches, files
+from immich_pipeline.sharing import batches, files, session
 from immich_pipeline.sharing.media_folder import LinkReport, MediaFolder
 from immich_pipeline.sharing.model import SharePolicy
 from immich_pipeline_tests.sharing import changes
@@ -127,6 +127,27 @@ def test_b06_a_slow_disk_leaves_no_file_of_what_the_database_has_refused(
     assert len(files_of(house)) - len(before) == 4 == report.counts["copy"]["files"]
     assert house.rows("SELECT FROM immich_pipeline_sharing.file") == []
     house.write(house.picture_path(photos["c"], "preview"), b"made anew")
+    assert broken(house, house.job()) == []
+
+
+def test_a_transaction_is_not_kept_open_for_a_disk_that_takes_long(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends a session that is idle in a transaction: the rows are inserted again when the files are there."""
+    for name in "ab":
+        house.add_photo(f"{EXTERNAL}/{name}.jpg")
+    link_all = MediaFolder.link_all
+
+    def slow(*given: Any) -> LinkReport:
+        time.sleep(2)
+        return link_all(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setitem(session._SETTINGS, "idle_in_transaction_session_timeout", "1s")
+        patched.setattr(batches, "_PATIENCE", 0.1)
+        patched.setattr(MediaFolder, "link_all", slow)
+        report = cycle(house)
+    assert (report.copied, report.failures) == (2, ())
     assert broken(house, house.job()) == []
 
 
