@@ -19,7 +19,7 @@ _TABLES = """
 CREATE TEMPORARY TABLE candidate (
   source_id uuid PRIMARY KEY, target_id uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(), rank integer,
   path text, checksum bytea, linked boolean NOT NULL DEFAULT false, adopted boolean NOT NULL DEFAULT false
-);
+) WITH (fillfactor = 25);  -- each row is filled in later, and finds room on its page
 CREATE TEMPORARY TABLE left_out (source_id uuid PRIMARY KEY, reason text NOT NULL, blocking_asset uuid, detail text NOT NULL);
 CREATE TEMPORARY TABLE placed (source_id uuid PRIMARY KEY, path text NOT NULL, checksum bytea NOT NULL);
 CREATE TEMPORARY TABLE planned_file (source_id uuid NOT NULL, file_id uuid, source_path text NOT NULL, path text, linked boolean NOT NULL);

@@ -28,7 +28,7 @@ _COUNT_FILES = "SELECT count(*) FROM planned_file WHERE file_id IS NOT NULL AND 
 _SETTLED = """
 WITH settled AS (
   DELETE FROM immich_pipeline_sharing.file USING planned_file AS planned JOIN batch ON batch.source_id = planned.source_id
-  WHERE planned.path = file.path
+  WHERE planned.path = file.path COLLATE "C"  -- sorted many times faster
 ), forgotten AS (
   DELETE FROM immich_pipeline_sharing.skip USING batch
   WHERE skip.source_id = batch.source_id AND skip.target_owner = %(target_owner)s
