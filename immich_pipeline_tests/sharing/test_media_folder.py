@@ -107,31 +107,30 @@ def test_many_are_made_at_once_and_each_is_told_once(media: MediaFolder) -> None
     assert media.remove_all(report.made) == 1200
 
 
-def test_of_many_none_is_left_when_one_thread_finds_no_space(
-    media: MediaFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    link, before = os.link, tree(media)
+def no_space_for(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    link = os.link
 
     def full(source: str, target: str, **options: Any) -> None:
-        if target.endswith("/700.jpeg"):
+        if target.endswith(ending):
             raise OSError(errno.ENOSPC, "No space left on device")
         link(source, target, **options)
 
     monkeypatch.setattr(os, "link", full)
+
+
+def test_of_many_none_is_left_when_one_thread_finds_no_space(
+    media: MediaFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tree(media)
+    no_space_for(monkeypatch, "/700.jpeg")
     with pytest.raises(NotLinked, match="No space"):
         media.link_all(many(media))
     assert tree(media) == before
 
 
 def test_without_space_everything_is_taken_back(media: MediaFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    link, before = os.link, tree(media)
-
-    def full(source: str, target: str, **options: Any) -> None:
-        if target.endswith("b.jpeg"):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        link(source, target, **options)
-
-    monkeypatch.setattr(os, "link", full)
+    before = tree(media)
+    no_space_for(monkeypatch, "b.jpeg")
     with pytest.raises(NotLinked, match="No space"):
         media.link_all([A, B])
     assert tree(media) == before
