@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from immich_pipeline.sharing import candidates, changes, cleanup, files, people, pictures, portraits, skips, steps
 from immich_pipeline.sharing.batches import Copied, copy_candidates
@@ -17,7 +16,7 @@ from immich_pipeline.sharing.outlook import look
 from immich_pipeline.sharing.recover import recover
 from immich_pipeline.sharing.removal import remove_copies
 from immich_pipeline.sharing.reports import OPERATIONS, Backlog, CycleReport, Failure, Operation, Outlook, Planned
-from immich_pipeline.sharing.runs import begin_run, copies_of
+from immich_pipeline.sharing.runs import begin_run, copies_of, end_run
 from immich_pipeline.sharing.session import Connection, prepare, writing
 from immich_pipeline.sharing.work import Counts, Work
 
@@ -275,7 +274,4 @@ def _end_run(cycle: _Cycle) -> None:
     """Write down what came of the run; one that lost its connection has no end."""
     connection = cycle.work.connection
     if not connection.broken and not connection.closed:
-        connection.execute(
-            "UPDATE immich_pipeline_sharing.run SET ended_at = clock_timestamp(), counts = %s WHERE id = %s",
-            [Jsonb(cycle.counts), cycle.work.run],
-        )
+        end_run(connection, cycle.work.run, cycle.counts)

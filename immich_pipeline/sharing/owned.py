@@ -6,15 +6,13 @@ The next cycle leaves such an asset out, with what stands in the way; once that 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from psycopg.types.json import Jsonb
-
 from immich_pipeline.sharing import candidates
 from immich_pipeline.sharing.contract import check_job, read_layout
 from immich_pipeline.sharing.media_folder import MediaFolder
 from immich_pipeline.sharing.model import Job
 from immich_pipeline.sharing.recover import recover
 from immich_pipeline.sharing.removal import remove_copies
-from immich_pipeline.sharing.runs import begin_run
+from immich_pipeline.sharing.runs import begin_run, end_run
 from immich_pipeline.sharing.session import Connection, prepare, writing
 from immich_pipeline.sharing.work import Work
 
@@ -88,10 +86,7 @@ def remove_doubles(connection: Connection, job: Job, media: MediaFolder, *, dry_
         recover(work)
         films = [double.film for double in found if double.film is not None]
         counts = remove_copies(work, [*(double.copy for double in found), *films])
-        connection.execute(
-            "UPDATE immich_pipeline_sharing.run SET ended_at = clock_timestamp(), counts = %s WHERE id = %s",
-            [Jsonb({"remove": counts}), work.run],
-        )
+        end_run(connection, work.run, {"remove": counts})
         return Doubles(work.run, found)
 
 

@@ -1,7 +1,13 @@
 """What is known of runs and copies, asked of our own tables: they may not be there yet."""
 
+from collections.abc import Mapping
+
+from psycopg.types.json import Jsonb
+
 from immich_pipeline.sharing.model import Job
+from immich_pipeline.sharing.reports import Operation
 from immich_pipeline.sharing.session import SCHEMA, Connection
+from immich_pipeline.sharing.work import Counts
 
 
 def is_prepared(connection: Connection) -> bool:
@@ -16,6 +22,14 @@ def begin_run(connection: Connection, job: str, label: str) -> int:
     if row is None:
         raise LookupError("the run was not written")
     return int(row[0])
+
+
+def end_run(connection: Connection, run: int, counts: Mapping[Operation, Counts]) -> None:
+    """Write down what came of a run: rows per table, of each kind of operation."""
+    connection.execute(
+        "UPDATE immich_pipeline_sharing.run SET ended_at = clock_timestamp(), counts = %s WHERE id = %s",
+        [Jsonb(counts), run],
+    )
 
 
 def runs_labelled(connection: Connection, label: str) -> list[int]:

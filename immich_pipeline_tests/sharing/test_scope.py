@@ -47,10 +47,8 @@ def test_b03_one_source_is_shared_with_several_users_each_by_a_policy_of_its_own
 
 
 def test_b04_two_users_share_with_each_other_and_no_copy_is_copied_back(house: House) -> None:
-    nameless: dict[str, Any] = {
-        "make": None,
-        "model": None,
-    }  # else they would be left out for being there by name and time
+    # else they would be left out for being there by name and time
+    nameless: dict[str, Any] = {"make": None, "model": None}
     hers = house.add_photo(f"{EXTERNAL}/hers.jpg", exif=nameless)
     house.add_face(hers, house.add_person("Ann"))
     own = house.add_library(house.bob, "NAS of Bob", "/external/bobs")
