@@ -12,21 +12,17 @@ then, "peak_mb" with the grouping.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from math import inf
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import polars as pl
 
-from benchmarks.report import peak_mb, progress, report, timed
+from benchmarks.report import alone, peak_mb, progress, report, timed
 from immich_pipeline.grouping import INPUT_SCHEMA, GroupingRules, group_captures
 from immich_pipeline.grouping.schema import OPTIONAL_INPUT_SCHEMA
-
-Result = TypeVar("Result")
 
 UPLOADED, UNICODE = 3, 7  # which blocks of ten
 
@@ -252,12 +248,6 @@ def peer(path: Path) -> float:
     """Seconds of grouping by names alone."""
     assets = pl.read_parquet(path)
     return timed(lambda: name_groups(assets))[0]
-
-
-def alone(run: Callable[..., Result], *given: object) -> Result:
-    """The work's result, from a new process, so that its memory is its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(run, *given).result()
 
 
 def measure(n: int, path: Path, rounds: int) -> None:

@@ -22,17 +22,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from benchmarks.report import arguments, peak_mb, progress, report, timed
+from benchmarks.report import alone, arguments, peak_mb, progress, report, timed
 from immich_pipeline.dedup import near_pairs
 
 SMALL = 20_000
@@ -195,12 +193,6 @@ def peers(work: Work) -> Iterator[tuple[str, Run]]:
         yield "faiss IndexBinaryMultiHash", peer_multi_hash
     if find_spec("pybktree") and work.n <= SMALL:
         yield "pybktree", peer_bk_tree
-
-
-def alone(run: Run, work: Work) -> Measured:
-    """The measurement in a new process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(run, work).result()
 
 
 def measure(work: Work, goal: Goal, rounds: int) -> None:

@@ -8,6 +8,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -36,6 +38,12 @@ def timed(work: Callable[[], Result]) -> tuple[float, Result]:
     started = time.perf_counter()
     result = work()
     return time.perf_counter() - started, result
+
+
+def alone(run: Callable[..., Result], *given: object) -> Result:
+    """The work's result, from a new process, so that its memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(run, *given).result()
 
 
 def best_of(rounds: int, *works: Callable[[], object]) -> Sequence[float]:
